@@ -1,0 +1,1 @@
+"""The whole stack on one machine, from wheels: Temporal, PostgreSQL, the worker, a mail sink."""
