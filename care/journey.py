@@ -1,0 +1,189 @@
+"""The journey: one referral's whole course, as the state that its workflow carries from stage to stage.
+
+Kept small (under 64 KB, measured in the tests): counts and latest facts, not histories. The record is PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from care.calendar import Calendar
+from care.clock import Clock
+from care.gate import Facts
+from care.model import PersonId, Slug, State
+from care.notice import Notice
+from care.pathway import Pathway, Phase, Urgency
+from care.plan import PlanOfCare
+from care.referral import Clinic, Referral
+from care.score import Score
+from care.task import Task, TaskKind
+from care.visit import Visit
+
+
+class Stage(StrEnum):
+    """Where a journey is. The value is the workflow's type, so Temporal's UI shows it in the Type column."""
+
+    INTAKE = "Intake"
+    REFERRAL = "Referral"
+    THERAPY = "Therapy"
+    POST_SURGERY_REHAB = "PostSurgeryRehab"
+    DISCHARGE = "Discharge"
+    FOLLOW_UP = "FollowUp"
+
+    @property
+    def label(self) -> str:
+        """As people say it."""
+        return {"PostSurgeryRehab": "Post-surgery rehab", "FollowUp": "Follow-up"}.get(self.value, self.value)
+
+
+Outcome = Literal["completed", "refused", "redirected", "withdrawn", "died", "transferred", "emergency"]
+"""How a journey closed."""
+
+
+class OpenFlag(State):
+    """A red flag that was raised on this journey."""
+
+    id: str
+    flag: Slug
+    urgency: Urgency
+    raised_at: datetime
+    hold_booking: bool
+    handled_at: datetime | None = None
+    outcome: str | None = None
+
+
+class Surgery(State):
+    """An operation, planned or done."""
+
+    planned_for: datetime | None = None
+    done_at: datetime | None = None
+
+
+class PhaseState(State):
+    """The phase of post-surgery rehabilitation a patient is in."""
+
+    n: int
+    entered_at: datetime
+    opened_by: Literal["gate", "override", "start"] = "start"
+
+
+class Ending(State):
+    """Why therapy ended, and the scores at that moment."""
+
+    reason: str
+    at: datetime
+    facts: Facts = {}
+    signed_by: PersonId | None = None
+    document: str | None = None
+    received_at: datetime | None = None
+
+
+class FollowUpState(State):
+    """Follow-ups: which are to come, which is waiting for an answer."""
+
+    to_come: list[Slug] = []
+    waiting: Slug | None = None
+    """The occasion whose answer is awaited."""
+    reminders_sent: int = 0
+
+
+class Done(State):
+    """An action already carried out: what it was (a digest) and its answer."""
+
+    digest: str
+    seq: int
+    stage: Stage
+
+
+class Journey(State):
+    """One referral's whole course."""
+
+    id: str
+    tenant: Slug
+    stage: Stage = Stage.INTAKE
+    status: Literal["open", "on_hold", "closed"] = "open"
+    outcome: Outcome | None = None
+    referral: Referral
+    clinic: Clinic | None = None
+    calendar: Calendar | None = None
+    pathway: Pathway | None = None
+    clocks: list[Clock] = []
+    tasks: list[Task] = []
+    flags: list[OpenFlag] = []
+    screened: bool = False
+    plans: list[PlanOfCare] = []
+    visits: list[Visit] = []
+    """Those still to come or not yet recorded; the rest is counted in the plans and kept in PostgreSQL."""
+    scores: list[Score] = []
+    """Of each measure the first and the last three; all of them are in PostgreSQL."""
+    surgery: Surgery | None = None
+    surgical_opinion: Literal["asked", "conservative", "operate"] | None = None
+    phase: PhaseState | None = None
+    ending: Ending | None = None
+    follow_up: FollowUpState | None = None
+    entered_at: datetime | None = None
+    seq: int = 0
+    """The number of the last journal row."""
+    minted: dict[str, int] = {}
+    """How many ids of each kind have been given out, so that every side effect has its own for ever."""
+    done: dict[str, Done] = {}
+    outgoing: list[str] = []
+    """Notices and replies committed but not yet handed to their channel."""
+    alarms: list[Notice] = []
+    """Alarms not yet sent, handed on at the border of a stage."""
+    next_stage: Stage | None = None
+
+    @property
+    def the_pathway(self) -> Pathway:
+        """The pathway, in stages that cannot be without one."""
+        if self.pathway is None:
+            raise LookupError("this journey has no pathway yet")
+        return self.pathway
+
+    @property
+    def the_calendar(self) -> Calendar:
+        """The clinic's calendar; every stage begins by making sure of it."""
+        if self.calendar is None:
+            raise LookupError("this journey has no calendar yet")
+        return self.calendar
+
+    @property
+    def open_tasks(self) -> list[Task]:
+        """What is owed now, soonest due first."""
+        return sorted((t for t in self.tasks if t.settled_at is None), key=lambda t: (t.due, t.id))
+
+    @property
+    def open_flags(self) -> list[OpenFlag]:
+        """Red flags nobody has handled yet."""
+        return [f for f in self.flags if f.handled_at is None]
+
+    @property
+    def active_plans(self) -> list[PlanOfCare]:
+        """Plans of care under way."""
+        return [p for p in self.plans if p.status == "active"]
+
+    @property
+    def next_clock(self) -> Clock | None:
+        """The clock that runs out first."""
+        running = [c for c in self.clocks if c.paused_at is None]
+        return min(running, key=lambda c: (c.due, c.id), default=None)
+
+    def plan(self, id: str) -> PlanOfCare | None:  # noqa: A002 - the field's own word
+        """The plan of that id."""
+        return next((p for p in self.plans if p.id == id), None)
+
+    def visit(self, id: str) -> Visit | None:  # noqa: A002
+        """The visit of that id, if it is still to come or to be recorded."""
+        return next((v for v in self.visits if v.id == id), None)
+
+    def open_task(self, kind: TaskKind, subject: str | None = None) -> Task | None:
+        """The open task of a kind (about a subject), if there is one."""
+        return next((t for t in self.open_tasks if t.kind == kind and (subject is None or t.subject == subject)), None)
+
+    def phase_content(self) -> Phase | None:
+        """What the pathway says of the phase the patient is in."""
+        if self.phase is None or self.pathway is None:
+            return None
+        return next((p for p in self.pathway.phases if p.n == self.phase.n), None)

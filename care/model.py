@@ -1,0 +1,41 @@
+"""What every model of care shares: immutable unless it says otherwise, and never echoing a value in an error."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+
+class Model(BaseModel):
+    """An immutable value that may travel through Temporal.
+
+    Unknown fields are ignored, so that a worker one version behind can still read a journey written by the next.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class Strict(BaseModel):
+    """An immutable value written by a person (an action, a pathway): unknown fields are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class State(BaseModel):
+    """Part of a journey that changes as the journey goes on."""
+
+    model_config = ConfigDict(hide_input_in_errors=True, validate_assignment=False)
+
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.]{0,63}$")]
+"""An identifier from our own content (a measure, a red flag, a pathway): never free text, never from outside."""
+
+PersonId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""A person of the directory, by its id. Names stay in PostgreSQL."""
+
+NoteId = Annotated[str, StringConstraints(pattern=r"^note-[0-9a-f]{32}$")]
+"""A note kept in PostgreSQL. Free text never enters Temporal; an action carries the id of the note instead."""
+
+ActionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
+"""What the caller chose to call its action, so that a repeat of it can be known as one."""

@@ -1,0 +1,72 @@
+"""The individual plan of care: goals, discipline, dose, duration, certification; each value with its origin."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from care.gate import Facts, Op
+from care.model import Model, PersonId, Slug, State
+from care.pathway import Discipline
+from care.score import Basis, ScoreValue
+
+
+class Origin(Model):
+    """Where a value of a plan comes from: the pathway's rule, what it was applied to, and its source."""
+
+    rule: str
+    """For example `low_back_pain@1 dosing medium_risk`."""
+    inputs: dict[str, ScoreValue] = {}
+    basis: Basis
+    source: str
+
+
+class Value(Model):
+    """One value of a plan of care, with its origin."""
+
+    value: float
+    unit: str
+    origin: Origin
+
+
+class Goal(State):
+    """A measurable goal."""
+
+    id: str
+    measure: Slug
+    op: Op
+    target: float
+    baseline: float
+    origin: Origin
+    met: bool = False
+
+
+class PlanOfCare(State):
+    """One discipline's plan. Several at once are several plans in the same stage, each with its own clocks and counts.
+
+    Minimum content as the certification rules ask it (diagnosis stays with the referral): goals, type, amount,
+    frequency and duration.
+    """
+
+    id: str
+    discipline: Discipline
+    label: str
+    self_care: bool = False
+    visits_planned: Value
+    visits_per_week: Value
+    weeks: Value
+    visit_minutes: Value
+    goals: list[Goal] = []
+    interventions: tuple[str, ...] = ()
+    clinician: PersonId | None = None
+    started_at: datetime
+    certify_by: datetime | None = None
+    certified_at: datetime | None = None
+    certified_by: PersonId | None = None
+    visits_attended: int = 0
+    visits_missed: int = 0
+    visits_at_review: int = 0
+    reviews_without_gain: int = 0
+    scores_at_review: Facts = {}
+    """The goals' measures at the last review: gain is counted from there."""
+    status: Literal["active", "completed", "ended", "entered_in_error"] = "active"

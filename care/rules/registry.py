@@ -1,0 +1,25 @@
+"""All rules by name, for whoever has a journal row and wants to know why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from care.rules import Decided, Rule
+from care.rules.dosing import PLAN
+from care.rules.follow_up import ASSESS, SCHEDULE
+from care.rules.gates import GATE
+from care.rules.progress import REVIEW
+from care.rules.screening import SCREEN
+from care.rules.triage import ELIGIBLE, PRIORITISE
+
+RULES: dict[str, Rule[Any, Any]] = {
+    rule.name: rule for rule in (SCREEN, ELIGIBLE, PRIORITISE, PLAN, REVIEW, GATE, SCHEDULE, ASSESS)
+}
+
+
+def rerun(decided: Decided) -> dict[str, Any]:
+    """Apply the rule of a recorded decision to its recorded inputs.
+
+    Raises KeyError where the rule no longer exists.
+    """
+    return RULES[decided.rule].rerun(decided)

@@ -1,0 +1,300 @@
+"""Actions and clocks that every stage has."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from care import action as act
+from care.clock import Clock
+from care.draft import Draft, Refused
+from care.journey import Journey, OpenFlag, Stage
+from care.notice import Notice
+from care.rules import Decided
+from care.rules.screening import SCREEN, Screening, ScreeningResult
+from care.steps import require
+from care.task import TASKS
+
+CLINICIANS = {"therapist", "clinical_lead", "surgeon", "on_call"}
+
+
+def enter(d: Draft, stage: Stage) -> None:
+    """Every stage begins with this row; its time is the care time at which the stage was entered."""
+    d.journey.stage = stage
+    d.journey.next_stage = None
+    d.journey.entered_at = d.now
+    d.write("entered", f"{stage.label} begins")
+
+
+def check_expected(journey: Journey, action: act.Action) -> None:
+    """Refuse what was meant for an earlier stage or version, saying what changed; and anything once closed."""
+    require(action.actor.tenant == journey.tenant, "WrongTenant", "this journey belongs to another provider")
+    require(journey.status != "closed", "Closed", f"this journey is closed ({journey.outcome})")
+    expected = action.expected
+    require(
+        expected.stage == journey.stage and journey.next_stage is None,
+        "StageMoved",
+        f"this was meant for {expected.stage.label}; the journey is now in "
+        f"{(journey.next_stage or journey.stage).label}",
+    )
+    require(
+        expected.seq is None or expected.seq == journey.seq,
+        "VersionMoved",
+        f"this was meant for row {expected.seq} of the journal; the journey is now at row {journey.seq}: "
+        "look again and repeat it if it still holds",
+    )
+
+
+# --- hold and its end
+
+
+def hold(d: Draft, a: act.Hold) -> None:
+    """Pause what may be paused; a hold has a review date, so it cannot be forgotten."""
+    require(a.review_on > d.now, "BadDate", "the review of a hold lies in the future")
+    if d.journey.status == "on_hold":
+        d.settle("review_hold", outcome="held on")
+    else:
+        d.journey.status = "on_hold"
+        d.pause_clocks()
+    d.open_task("review_hold", due=a.review_on)
+    d.write("on_hold", f"On hold: {_words(a.reason)}", reason=a.reason)
+    d.answer_referrer("on-hold", None, reason=a.reason)
+
+
+def resume(d: Draft, a: act.Resume) -> None:
+    """Clocks that were paused go on with the time they had left."""
+    require(d.journey.status == "on_hold", "NotOnHold", "this journey is not on hold")
+    d.journey.status = "open"
+    d.resume_clocks()
+    d.settle("review_hold", outcome="resumed")
+    d.write("resumed", "Resumed")
+    d.answer_referrer("in-progress", None)
+
+
+# --- endings
+
+
+def withdraw(d: Draft, a: act.Withdraw) -> None:
+    """Patient or referrer no longer want it: nothing more is sent to the patient; the referrer is told."""
+    _cancel_visits(d, "withdrawn")
+    d.stop_messages()
+    d.write("withdrawn", f"Withdrawn: {_words(a.reason)}", reason=a.reason)
+    d.answer_referrer("cancelled", "6.0", reason=a.reason)
+    d.close("withdrawn")
+
+
+def record_death(d: Draft, a: act.RecordDeath) -> None:
+    """Every message stops, queued ones too; only the referrer's system is told, without a notice."""
+    _cancel_visits(d, "died")
+    d.write("died", "The patient died; every message is stopped")
+    d.stop_messages()
+    d.answer_referrer("cancelled", "6.0", reason="died")
+    d.close("died")
+
+
+def transfer(d: Draft, a: act.Transfer) -> None:
+    """Hand over to another provider."""
+    _cancel_visits(d, "transferred")
+    d.stop_messages()
+    d.write("transferred", f"Handed over: {_words(a.to)}", to=a.to)
+    d.answer_referrer("cancelled", "6.0", reason=a.to)
+    d.close("transferred")
+
+
+def _cancel_visits(d: Draft, reason: str) -> None:
+    for visit in list(d.journey.visits):
+        visit.status = "cancelled"
+        visit.reason = reason
+        d.save_visit(visit)
+        d.stop_clock("visit", visit.id)
+
+
+# --- red flags
+
+
+def screening(journey: Journey, answers: dict[str, bool]) -> tuple[ScreeningResult, Decided]:
+    """The pathway's red flags against answers; those flags that no answer touches are left out."""
+    flags = tuple(f for f in journey.the_pathway.red_flags if any(s.id in answers for s in f.signs))
+    return SCREEN.apply(Screening(flags=flags, answers=answers))
+
+
+def alarms(journey: Journey, answers: dict[str, bool], action_id: str, now: datetime) -> tuple[Notice, ...]:
+    """Alarms for findings that cannot wait for the record. What to do stands in the task, not in the message.
+
+    The id is made from the action's, so that a repeated action raises the same alarm and not another.
+    """
+    if journey.pathway is None or not answers:
+        return ()
+    result, _ = screening(journey, answers)
+    return tuple(
+        Notice(
+            id=f"{journey.id}:alarm:{finding.flag}:{action_id}",
+            to="queue:on_call",
+            template="red_flag_alarm",
+            facts={"urgency": finding.urgency, "stage": journey.stage.label},
+            send_after=now,
+        )
+        for finding in result.findings
+        if finding.urgency in ("E0", "E1")
+    )
+
+
+def known_answers(journey: Journey, answers: dict[str, bool]) -> None:
+    """Refuse answers to questions that the pathway does not ask."""
+    require(journey.pathway is not None, "NoPathway", "choose the pathway first: it says what to ask")
+    known = {s.id for f in journey.the_pathway.red_flags for s in f.signs}
+    unknown = len(set(answers) - known)
+    require(
+        not unknown,
+        "UnknownSign",
+        f"{unknown} answer(s) to questions that {journey.the_pathway.label} does not ask; "
+        f"it asks: {', '.join(sorted(known))}",
+    )
+
+
+def screen(d: Draft, a: act.Screen) -> None:
+    """Red-flag questions asked outside a visit."""
+    answer_flags(d, a.answers)
+
+
+def answer_flags(d: Draft, answers: dict[str, bool]) -> ScreeningResult | None:
+    """Screen the answers; each finding opens a task of its own, and the journal says why."""
+    if not answers:
+        return None
+    known_answers(d.journey, answers)
+    result, decided = screening(d.journey, answers)
+    if not result.findings:
+        d.write("screened", "Red flags asked: none found", decided=decided)
+        return result
+    named = ", ".join(f"{f.suspected} ({f.urgency})" for f in result.findings)
+    d.write("red_flag", f"Red flag: {named}", decided=decided, emergency=result.emergency)
+    for finding in result.findings:
+        if any(f.flag == finding.flag and f.outcome != "cleared" for f in d.journey.flags):
+            continue
+        d.journey.flags.append(
+            OpenFlag(
+                id=d.mint("flag"),
+                flag=finding.flag,
+                urgency=finding.urgency,
+                raised_at=d.now,
+                hold_booking=finding.hold_booking,
+            )
+        )
+        days = {"E0": 0, "E1": 0, "E2": 5, "E3": 10}.get(finding.urgency, 10)
+        d.open_task("handle_red_flag", finding.flag, due=d.business_days(days) if days else d.now)
+        if finding.urgency in ("E0", "E1"):
+            d.tell("referrer", "journey_news", news="urgent")
+    return result
+
+
+def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
+    """Somebody dealt with it. Before therapy an emergency ends the journey; later, booking waits for the all-clear."""
+    flag = next((f for f in d.journey.flags if f.flag == a.flag and f.outcome != "cleared"), None)
+    if flag is None:
+        raise Refused("NoSuchFlag", "no red flag of that name is open on this journey")
+    require(a.actor.role in CLINICIANS, "NotAllowed", "a red flag is handled by a clinician")
+    flag.handled_at = d.now
+    flag.outcome = a.outcome
+    d.settle("handle_red_flag", a.flag, outcome=a.outcome)
+    d.write("red_flag_handled", f"Red flag handled: {_words(a.outcome)}", flag=a.flag, outcome=a.outcome)
+    if a.outcome == "sent_to_emergency" and d.journey.stage in (Stage.INTAKE, Stage.REFERRAL):
+        d.answer_referrer("rejected", "4.0", reason="sent_to_emergency")
+        d.tell("referrer", "referral_answer", answer="sent_to_emergency")
+        d.close("emergency")
+    elif a.outcome != "cleared" and flag.hold_booking:
+        d.open_task("handle_red_flag", a.flag, due=d.business_days(2))
+
+
+def booking_held(journey: Journey) -> bool:
+    """Whether a red flag forbids booking until it is cleared."""
+    return any(f.hold_booking and f.outcome != "cleared" for f in journey.flags)
+
+
+# --- the record
+
+
+def record_scores(d: Draft, a: act.RecordScores) -> None:
+    """Scores taken outside a visit."""
+    require(d.journey.pathway is not None, "NoPathway", "choose the pathway first: it says what is measured")
+    require(a.scores, "NoScores", "give at least one score, by measure id")
+    d.add_scores(a.scores)
+    d.write("scores", f"Scores recorded: {', '.join(sorted(a.scores))}")
+
+
+def enter_in_error(d: Draft, a: act.EnterInError) -> None:
+    """Mark a score as wrong; it no longer counts. Nothing is deleted."""
+    score = next((s for s in d.journey.scores if s.id == a.score), None)
+    if score is None:
+        raise Refused("NoSuchScore", "no score of that id among those that still count")
+    score.in_error = True
+    d.save_score(score)
+    d.write("entered_in_error", f"A score of {score.measure} was entered in error", score=score.id)
+
+
+def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
+    """The loop is closed: the referrer has the summary."""
+    ending = d.journey.ending
+    if ending is None or ending.document is None:
+        raise Refused("NoSummary", "no discharge summary has been sent yet")
+    ending.received_at = d.now
+    d.settle("chase_receipt", outcome="received")
+    d.write("receipt", "The referrer confirmed receipt of the discharge summary")
+
+
+def note_amendment(d: Draft, a: act.NoteAmendment) -> None:
+    """The same referral came with other content: stored, never merged silently."""
+    d.open_task("review_amendment")
+    d.write("amendment", "The referrer sent a change to the referral; a person has to look at it")
+
+
+def review_amendment(d: Draft, a: act.ReviewAmendment) -> None:
+    """A person looked at the change."""
+    require(
+        d.journey.open_task("review_amendment"),
+        "NoAmendment",
+        "no change of the referral is waiting for review",
+    )
+    d.settle("review_amendment", outcome=a.decision)
+    d.write("amendment_reviewed", f"Change of the referral reviewed: {_words(a.decision)}", decision=a.decision)
+
+
+def settle_notice(d: Draft, a: act.SettleNotice) -> None:
+    """A message that could not be sent is dealt with."""
+    task = next((t for t in d.journey.open_tasks if t.kind == "deliver_notice" and t.id == a.task), None)
+    if task is None:
+        raise Refused("NoSuchTask", "no undelivered message of that task id")
+    d.settle("deliver_notice", task.subject, outcome=a.outcome)
+    d.write("notice_settled", f"Undelivered message: {_words(a.outcome)}")
+
+
+# --- ladders
+
+
+def undelivered(d: Draft, notice: str) -> None:
+    """A message did not leave within its time: a person takes over."""
+    d.open_task("deliver_notice", notice)
+    d.write("undelivered", "A message could not be sent; a person has to deliver it")
+
+
+def task_due(d: Draft, clock: Clock) -> None:
+    """A task's next rung: tell the next person; after the last, the named lead every open day."""
+    task = next((t for t in d.journey.open_tasks if t.id == clock.subject), None)
+    if task is None:
+        d.stop_clock("task", clock.subject)
+        return
+    ladder = TASKS[task.kind].ladder
+    step = d.climb(task)
+    rung = ladder[min(step, len(ladder) - 1)]
+    lead = d.journey.clinic.lead if d.journey.clinic else "lead"
+    to = {"owner": task.owner, "supervisor": "queue:supervisors", "named_lead": f"person:{lead}"}[rung.tell]
+    d.tell(to, "task_due" if step == 0 else "task_escalated", task=task.label, due=task.due.isoformat())
+    words = {
+        "owner": "its owner is reminded",
+        "supervisor": "the supervisor is told",
+        "named_lead": "the lead is told",
+    }
+    late = "due" if step == 0 else "overdue"
+    d.write("reminded" if step == 0 else "escalated", f"{task.label}: {late}; {words[rung.tell]}", task=task.id)
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")

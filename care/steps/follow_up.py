@@ -1,0 +1,174 @@
+"""Follow-up: questionnaires by consent; getting worse opens a call and a way back. Every recurrence has its end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from care import action as act
+from care.clock import Clock
+from care.draft import Draft, Refused
+from care.facts import losses, score_facts
+from care.gate import named_facts
+from care.journey import Ending, FollowUpState, Stage
+from care.pathway import FollowUpPlan, Occasion
+from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
+from care.steps import common, require
+
+
+def enter(d: Draft) -> None:
+    """One clock for each occasion that lies ahead."""
+    common.enter(d, Stage.FOLLOW_UP)
+    pathway, ending = d.journey.the_pathway, _ending(d)
+    plan = pathway.follow_up
+    surgery = d.journey.surgery.done_at if d.journey.surgery else None
+    anchor = surgery if plan.anchor == "surgery" and surgery else ending.at
+    scheduled, decided = d.decide(
+        SCHEDULE,
+        Schedule(pathway=pathway.label, occasions=plan.occasions, anchor_at=anchor, discharged_at=d.now),
+    )
+    for due in scheduled.due:
+        d.start_clock("follow_up", due.occasion, due.at, f"Follow-up: {due.label}")
+    d.journey.follow_up = FollowUpState(to_come=[due.occasion for due in scheduled.due])
+    named = ", ".join(due.label for due in scheduled.due) or "none left"
+    d.write("follow_ups", f"Follow-ups planned: {named}", decided=decided)
+    _end_if_done(d)
+
+
+def due(d: Draft, clock: Clock) -> None:
+    """A follow-up's day: with consent the patient is asked by message, without it somebody calls."""
+    d.stop_clock("follow_up", clock.subject)
+    state, occasion = _state(d), _occasion(d, clock.subject)
+    if state.waiting is not None:
+        _give_up(d, "the next follow-up is due")
+    state.waiting = occasion.id
+    state.reminders_sent = 0
+    d.write("follow_up_due", f"Follow-up due: {occasion.label}", occasion=occasion.id)
+    if d.journey.referral.consent_messages:
+        d.tell("patient", "follow_up_due", occasion=occasion.label)
+        _await_answer(d, occasion)
+    else:
+        d.open_task("call_patient", occasion.id)
+
+
+def _await_answer(d: Draft, occasion: Occasion) -> None:
+    d.start_clock(
+        "follow_up_answer",
+        occasion.id,
+        d.now + timedelta(days=_plan(d).answer_days),
+        f"Answer to follow-up: {occasion.label}",
+    )
+
+
+def no_answer(d: Draft, clock: Clock) -> None:
+    """Remind, so many times, then a person calls."""
+    d.stop_clock("follow_up_answer", clock.subject)
+    state, occasion = _state(d), _occasion(d, clock.subject)
+    if state.reminders_sent < _plan(d).reminders:
+        state.reminders_sent += 1
+        d.tell("patient", "follow_up_reminder", occasion=occasion.label)
+        d.write("follow_up_reminded", f"No answer yet: {occasion.label}; reminder {state.reminders_sent} sent")
+        _await_answer(d, occasion)
+    else:
+        d.open_task("call_patient", occasion.id)
+        d.write("follow_up_unanswered", f"No answer: {occasion.label}; the patient is to be called")
+
+
+def answer(d: Draft, a: act.AnswerFollowUp) -> None:
+    """Held against the scores at discharge: stable, or worse beyond what the pathway allows."""
+    require(a.scores, "NoScores", "an answer has at least one score")
+    state, plan, pathway = _state(d), _plan(d), d.journey.the_pathway
+    occasion = state.waiting
+    d.add_scores(a.scores)
+    known = score_facts(pathway, [s for s in d.journey.scores if s.at == d.now], d.now)
+    known |= losses(pathway, _ending(d).facts, known)
+    assessment, decided = d.decide(
+        ASSESS,
+        FollowUpAnswer(pathway=pathway.label, worse=plan.worse, facts=named_facts(plan.worse, known)),
+    )
+    label = _occasion(d, occasion).label if occasion else "outside the plan"
+    verdict = "; ".join(c.words() for c in assessment.by) if assessment.worse else "no worse than at discharge"
+    d.write("follow_up_answered", f"Follow-up answered, {label}: {verdict}", decided=decided, occasion=occasion)
+    screened = common.answer_flags(d, a.answers)
+    if occasion is not None:
+        _close_occasion(d, occasion)
+    if assessment.worse or (screened and screened.findings):
+        d.open_task("call_patient", "worse", due=d.business_days(plan.call_within_days))
+        d.tell("queue:therapists", "task_due", task="Call the patient: worse at follow-up")
+    _end_if_done(d)
+
+
+def record_call(d: Draft, a: act.RecordCall) -> None:
+    """Well: the follow-up goes on. Worse: back into therapy, on the same journey. Not reached: the occasion ends."""
+    require(d.journey.open_task("call_patient"), "NoCallDue", "nobody was asked to call this patient")
+    d.settle("call_patient", outcome=a.outcome)
+    d.write("called", f"The patient was called: {a.outcome.replace('_', ' ')}", outcome=a.outcome)
+    if a.outcome == "re_enter":
+        d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
+        d.write("re_entry", "Back into therapy on the same journey")
+        d.answer_referrer("in-progress", None, reason="re_entry")
+        d.tell("referrer", "journey_news", news="re_entry")
+        d.leave_for(Stage.THERAPY)
+        return
+    state = _state(d)
+    if state.waiting is not None:
+        _close_occasion(d, state.waiting)
+    _end_if_done(d)
+
+
+def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
+    """The receipt may be the last thing that was owed."""
+    common.confirm_receipt(d, a)
+    _end_if_done(d)
+
+
+def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
+    """As everywhere; it may be the last thing that was owed."""
+    common.handle_red_flag(d, a)
+    _end_if_done(d)
+
+
+def _give_up(d: Draft, why: str) -> None:
+    state = _state(d)
+    if state.waiting is not None:
+        label = _occasion(d, state.waiting).label
+        d.write("follow_up_missed", f"Follow-up without an answer: {label}; {why}")
+        d.settle("call_patient", state.waiting, outcome="missed")
+        _close_occasion(d, state.waiting)
+
+
+def _close_occasion(d: Draft, occasion: str) -> None:
+    state = _state(d)
+    d.stop_clock("follow_up_answer", occasion)
+    d.settle("call_patient", occasion, outcome="answered")
+    state.to_come = [o for o in state.to_come if o != occasion]
+    state.waiting = None
+
+
+def _end_if_done(d: Draft) -> None:
+    """After the last follow-up, once nothing is owed any more, the journey is complete."""
+    state = _state(d)
+    if state.to_come or d.journey.open_tasks:
+        return
+    d.write("completed", "The last follow-up is done: the journey is complete")
+    d.tell("referrer", "journey_news", news="journey_complete")
+    d.close("completed")
+
+
+def _state(d: Draft) -> FollowUpState:
+    if d.journey.follow_up is None:
+        raise LookupError("follow-up without a schedule")
+    return d.journey.follow_up
+
+
+def _ending(d: Draft) -> Ending:
+    if d.journey.ending is None:
+        raise Refused("NoEnding", "this journey was never discharged")
+    return d.journey.ending
+
+
+def _plan(d: Draft) -> FollowUpPlan:
+    return d.journey.the_pathway.follow_up
+
+
+def _occasion(d: Draft, occasion: str) -> Occasion:
+    return next(o for o in _plan(d).occasions if o.id == occasion)

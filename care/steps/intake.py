@@ -1,0 +1,151 @@
+"""Intake: matched patient, complete enough to act on, consent, red-flag screen, eligibility."""
+
+from __future__ import annotations
+
+from care import action as act
+from care.calendar import Calendar
+from care.draft import Draft
+from care.facts import person_facts
+from care.gate import Facts
+from care.journey import Journey, Stage
+from care.pathway import Pathway
+from care.referral import Clinic
+from care.rules.triage import ELIGIBLE, Candidate
+from care.steps import common, require
+
+
+def enter(d: Draft, clinic: Clinic, calendar: Calendar, pathway: Pathway | None) -> None:
+    """The referral has arrived: it is answered by a deadline that began at receipt, whatever the stage."""
+    d.journey.clinic = clinic
+    d.journey.calendar = calendar
+    common.enter(d, Stage.INTAKE)
+    received = d.journey.referral.received_at
+    d.open_task("answer_referral", due=calendar.after_days(received, 2))
+    d.open_task("complete_intake")
+    d.answer_referrer("received", "2.0")
+    if not d.journey.referral.patient_matched:
+        d.open_task("match_patient")
+        d.write("unmatched", "The patient is only a reference: to be matched by a person")
+    if pathway is not None:
+        _follow(d, pathway, "suggested by the referral's codes")
+
+
+def match_patient(d: Draft, a: act.MatchPatient) -> None:
+    """The patient is known."""
+    require(not d.journey.referral.patient_matched, "AlreadyMatched", "the patient is matched already")
+    d.journey.referral.patient_matched = True
+    d.settle("match_patient")
+    d.write("matched", "Patient matched")
+    _go_on(d)
+
+
+def record_consent(d: Draft, a: act.RecordConsent) -> None:
+    """Whether the patient wants messages."""
+    d.journey.referral.consent_messages = a.messages
+    d.write("consent", f"The patient {'agrees' if a.messages else 'does not agree'} to be written to")
+    _go_on(d)
+
+
+def choose_pathway(d: Draft, a: act.ChoosePathway, pathway: Pathway) -> None:
+    """A coordinator chooses the pathway, or another one than the codes suggested."""
+    if a.days_since_onset is not None:
+        d.journey.referral.days_since_onset = a.days_since_onset
+    d.journey.screened = False
+    _follow(d, pathway, "chosen")
+    _go_on(d)
+
+
+def _follow(d: Draft, pathway: Pathway, how: str) -> None:
+    eligibility, decided = d.decide(
+        ELIGIBLE, Candidate(pathway=pathway.label, exclude=pathway.exclude, facts=facts(d.journey, pathway))
+    )
+    d.journey.pathway = pathway
+    if eligibility.eligible:
+        d.write("pathway", f"Pathway {pathway.name}, version {pathway.version}: {how}", decided=decided)
+    else:
+        why = "; ".join(c.words() for c in eligibility.excluded_by)
+        d.write("not_eligible", f"Not eligible for {pathway.name}: {why}", decided=decided)
+        d.journey.pathway = None
+
+
+def facts(journey: Journey, pathway: Pathway) -> Facts:
+    """What is known at intake."""
+    referral = journey.referral
+    known: Facts = person_facts(pathway, age=referral.age, sex=referral.sex)
+    known["urgency"] = referral.urgency
+    if referral.days_since_onset is not None:
+        known["days_since_onset"] = referral.days_since_onset
+    return known
+
+
+def screen(d: Draft, a: act.Screen) -> None:
+    """The red-flag screen of intake asks every question of the pathway."""
+    common.known_answers(d.journey, a.answers)
+    asked = {s.id for f in d.journey.the_pathway.red_flags for s in f.signs}
+    missing = sorted(asked - set(a.answers))
+    require(not missing, "ScreenIncomplete", f"these questions have no answer yet: {', '.join(missing)}")
+    common.answer_flags(d, a.answers)
+    d.journey.screened = True
+    _go_on(d)
+
+
+def ask_referrer(d: Draft, a: act.AskReferrer) -> None:
+    """Something is missing: the referrer is asked, and somebody owns the wait."""
+    about = a.about.replace("_", " ")
+    d.journey.referral.information_asked += 1
+    d.open_task("missing_information", a.about)
+    d.write("asked", f"The referrer is asked for: {about}", about=a.about)
+    d.answer_referrer("received", "2.0", reason="awaiting_information")
+    d.tell("referrer", "referral_answer", answer="awaiting_information", about=about)
+
+
+def receive_information(d: Draft, a: act.ReceiveInformation) -> None:
+    """What was missing has come."""
+    require(d.journey.open_task("missing_information"), "NothingAsked", "nothing was asked of the referrer")
+    d.settle("missing_information", outcome="received")
+    d.write("information", "The missing information has come")
+    if d.journey.stage == Stage.INTAKE:
+        _go_on(d)
+
+
+def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
+    """As everywhere; an all-clear lets the intake go on."""
+    common.handle_red_flag(d, a)
+    if d.journey.status != "closed":
+        _go_on(d)
+
+
+def decline(d: Draft, a: act.Decline) -> None:
+    """No, with a coded reason. The referral stays the referrer's; they decide what to do next."""
+    d.write("declined", f"Declined: {a.reason.replace('_', ' ')}", reason=a.reason)
+    d.answer_referrer("rejected", "4.0", reason=a.reason)
+    d.tell("referrer", "referral_answer", answer="declined", reason=a.reason)
+    d.close("refused")
+
+
+def redirect(d: Draft, a: act.Redirect) -> None:
+    """No, but there is a right door."""
+    d.write("redirected", f"Redirected to {a.to.replace('_', ' ')}", to=a.to)
+    d.answer_referrer("rejected", "4.0", reason=a.to)
+    d.tell("referrer", "referral_answer", answer="redirected", door=a.to.replace("_", " "))
+    d.close("redirected")
+
+
+def missing(journey: Journey) -> list[str]:
+    """What the intake still lacks, in a coordinator's words."""
+    lacks = {
+        "the patient's match": not journey.referral.patient_matched,
+        "the pathway": journey.pathway is None,
+        "the red-flag screen": not journey.screened,
+        "the patient's consent to messages": journey.referral.consent_messages is None,
+        "an answer from the referrer": journey.open_task("missing_information") is not None,
+        "the all-clear of a red flag": any(f.outcome != "cleared" for f in journey.flags),
+    }
+    return [words for words, lacking in lacks.items() if lacking]
+
+
+def _go_on(d: Draft) -> None:
+    if not missing(d.journey):
+        d.settle("complete_intake")
+        d.write("intake_complete", "Intake complete")
+        d.leave_for(Stage.REFERRAL)

@@ -1,0 +1,197 @@
+"""Plans of care: made, certified, reviewed, ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from care import action as act
+from care.draft import Draft, Refused
+from care.facts import improvement, person_facts, plan_facts, score_facts
+from care.gate import Criterion, Facts
+from care.journey import Ending, Journey, Stage
+from care.plan import Goal, PlanOfCare
+from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
+from care.rules.progress import REVIEW, Advice, course
+from care.steps import require, visits
+
+CERTIFY_WITHIN = timedelta(days=30)
+"""Physician's signature within 30 days of first treatment, the evaluation included: Noridian, outpatient therapy
+certification of the plan of care (2025-09-08), verified."""
+
+
+def facts(journey: Journey, d: Draft, plan: PlanOfCare | None = None) -> Facts:
+    """All that criteria may look at now."""
+    pathway, referral = journey.the_pathway, journey.referral
+    known: Facts = score_facts(pathway, journey.scores, d.now)
+    known |= person_facts(pathway, age=referral.age, sex=referral.sex)
+    known["earlier_plans"] = sum(p.status in ("completed", "ended") for p in journey.plans)
+    if plan is not None:
+        known |= plan_facts(plan, pathway, d.now)
+    if referral.days_since_onset is not None:
+        known["days_since_onset"] = referral.days_since_onset + (d.now - referral.received_at).days
+    if journey.surgery is not None and journey.surgery.done_at is not None:
+        known["weeks_since_surgery"] = (d.now - journey.surgery.done_at).days // 7
+    return known
+
+
+def make(d: Draft, clinician: str | None) -> list[PlanOfCare]:
+    """From the patient's own facts to a plan for each discipline, each value with its origin."""
+    pathway = d.journey.the_pathway
+    known = facts(d.journey, d)
+    measured = {g.measure for g in pathway.goals}
+    looked_at = {c.fact for rule in pathway.dosing for c in rule.when} | measured
+    course_of_care, decided = d.decide(
+        PLAN,
+        Evaluation(
+            pathway=pathway.label,
+            dosing=pathway.dosing,
+            goals=pathway.goals,
+            measures=tuple(m for m in pathway.measures if m.id in measured),
+            facts={k: v for k, v in known.items() if k in looked_at},
+        ),
+    )
+    require(course_of_care.care, "NoPlan", "the pathway has no dose for these findings: choose another pathway")
+    made = [begin(d, care, course_of_care.goals, clinician) for care in course_of_care.care]
+    words = (
+        f"{p.discipline.replace('_', ' ')}: {p.label}, up to {p.visits_planned.value:g} visits in {p.weeks.value:g} weeks"
+        for p in made
+    )
+    d.write("plan_made", f"Plan of care: {'; '.join(words)}", decided=decided)
+    return made
+
+
+def begin(d: Draft, care: PlannedCare, goals: tuple[PlannedGoal, ...], clinician: str | None) -> PlanOfCare:
+    """Open a plan with its clocks: certification never pauses, reviews come by visits or by days."""
+    plan = PlanOfCare(
+        id=d.mint("plan"),
+        discipline=care.discipline,
+        label=care.label,
+        self_care=care.self_care,
+        visits_planned=care.visits,
+        visits_per_week=care.visits_per_week,
+        weeks=care.weeks,
+        visit_minutes=care.visit_minutes,
+        interventions=care.interventions,
+        clinician=clinician,
+        started_at=d.now,
+        certify_by=None if care.self_care else d.now + CERTIFY_WITHIN,
+    )
+    plan.goals = [
+        Goal(
+            id=f"{plan.id}:{g.rule}",
+            measure=g.measure,
+            op=g.op,
+            target=g.target,
+            baseline=g.baseline,
+            origin=g.origin,
+        )
+        for g in goals
+    ]
+    plan.scores_at_review = {g.measure: g.baseline for g in goals}
+    d.save_plan(plan)
+    if plan.certify_by is not None:
+        d.open_task("certify_plan", plan.id, due=plan.certify_by)
+    for day in care.check_days:
+        d.start_clock("self_care_check", f"{plan.id}:{day}", d.now + timedelta(days=day), f"Check on day {day}")
+    return plan
+
+
+def certify(d: Draft, a: act.CertifyPlan) -> None:
+    """The plan is signed, or the signed order and the sending of the plan are on record."""
+    plan = active(d.journey, a.plan)
+    require(plan.certified_at is None, "AlreadyCertified", "this plan of care is certified already")
+    plan.certified_at = d.now
+    plan.certified_by = a.actor.person
+    d.save_plan(plan)
+    d.settle("certify_plan", plan.id, outcome=a.by)
+    d.write("certified", f"Plan of care certified: {a.by.replace('_', ' ')}", plan=plan.id)
+
+
+def note_goals(d: Draft, plan: PlanOfCare) -> None:
+    """Mark the goals that the latest scores meet."""
+    known = facts(d.journey, d, plan)
+    for goal in plan.goals:
+        met = Criterion(fact=goal.measure, op=goal.op, value=goal.target).against(known).met
+        if met and not goal.met:
+            d.write("goal_met", f"Goal met: {goal.measure} {goal.op} {goal.target:g}", plan=plan.id)
+        goal.met = met
+    d.save_plan(plan)
+
+
+def advise(d: Draft, plan: PlanOfCare, *, because: str | None = None) -> Advice:
+    """What the pathway recommends for this plan now. Written to the journal where a reason for asking is given."""
+    pathway = d.journey.the_pathway
+    advice, decided = d.decide(
+        REVIEW, course(pathway.label, pathway.progress, pathway.discharge, facts(d.journey, d, plan))
+    )
+    if because is not None:
+        words = advice.recommend.replace("_", " ")
+        d.write(
+            "review_due",
+            f"Progress review, {because}: recommended is {words} ({advice.because})",
+            decided=decided,
+        )
+    return advice
+
+
+def owe_review(d: Draft, plan: PlanOfCare, because: str) -> None:
+    """Ask for a progress review, once."""
+    if d.journey.open_task("review_progress", plan.id) is None:
+        advise(d, plan, because=because)
+        d.open_task("review_progress", plan.id)
+
+
+def reviewed(d: Draft, plan: PlanOfCare) -> None:
+    """Close a review: count it, and whether anything was gained above measurement error since the one before."""
+    pathway = d.journey.the_pathway
+    known = facts(d.journey, d, plan)
+    gained = False
+    for measure in (m for m in pathway.measures if m.id in plan.scores_at_review):
+        before, after = plan.scores_at_review[measure.id], known.get(measure.id)
+        if isinstance(before, str) or after is None or isinstance(after, str):
+            continue
+        threshold = measure.mdc if measure.mdc is not None else measure.mcid or 0.0
+        gained = gained or improvement(measure, before, after) > threshold
+        plan.scores_at_review[measure.id] = after
+    plan.reviews_without_gain = 0 if gained else plan.reviews_without_gain + 1
+    plan.visits_at_review = plan.visits_attended
+    d.save_plan(plan)
+    d.settle("review_progress", plan.id, outcome="reviewed")
+
+
+def end(d: Draft, plan: PlanOfCare, status: str) -> None:
+    """Close a plan: its visits, tasks and clocks end with it."""
+    plan.status = "completed" if status == "completed" else "ended"
+    cancelled = visits.cancel_future(d, plan.id)
+    for task in [t for t in d.journey.open_tasks if t.subject == plan.id]:
+        d.settle(task.kind, plan.id, outcome="plan ended")
+    d.journey.clocks = [c for c in d.journey.clocks if not c.subject.startswith(plan.id)]
+    d.save_plan(plan)
+    d.write(
+        "plan_ended",
+        f"Plan of care ended after {plan.visits_attended} of {plan.visits_planned.value:g} visits",
+        plan=plan.id,
+        visits_cancelled=cancelled,
+    )
+
+
+def end_care(d: Draft, reason: act.DischargeReason) -> None:
+    """No plan is left: on to discharge, with the scores as they are now."""
+    for plan in d.journey.active_plans:
+        end(d, plan, "ended")
+    visits.cancel_future(d)
+    for kind in ("book_visit", "evaluate", "review_progress", "answer_surgical_question", "record_surgery"):
+        d.settle(kind, outcome="care ended")
+    d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
+    known = score_facts(d.journey.the_pathway, d.journey.scores, d.now)
+    d.journey.ending = Ending(reason=reason, at=d.now, facts=known)
+    d.leave_for(Stage.DISCHARGE)
+
+
+def active(journey: Journey, plan_id: str) -> PlanOfCare:
+    """The active plan of that id. Raises Refused."""
+    plan = journey.plan(plan_id)
+    if plan is None or plan.status != "active":
+        known = ", ".join(p.id for p in journey.active_plans) or "none"
+        raise Refused("NoSuchPlan", f"no active plan of care of that id; active: {known}")
+    return plan

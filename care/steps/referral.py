@@ -1,0 +1,51 @@
+"""Referral: how urgent, and who takes the patient on. The referrer hears of every answer."""
+
+from __future__ import annotations
+
+from care import action as act
+from care.draft import Draft
+from care.journey import Stage
+from care.rules.triage import PRIORITISE, Waiting
+from care.steps import common, intake, require
+
+
+def enter(d: Draft) -> None:
+    """Prioritise, and offer the referral to the people who can answer it."""
+    common.enter(d, Stage.REFERRAL)
+    pathway = d.journey.the_pathway
+    priority, decided = d.decide(
+        PRIORITISE,
+        Waiting(triage=pathway.triage, usual_level=pathway.usual_level, facts=intake.facts(d.journey, pathway)),
+    )
+    d.journey.referral.priority = priority.level
+    d.write(
+        "prioritised",
+        f"Priority {priority.level}: first visit within {priority.first_visit_days} working days of acceptance",
+        decided=decided,
+    )
+    offered = d.open_task("answer_referral")
+    d.tell(offered.owner, "task_due", task=offered.label, due=offered.due.isoformat(), priority=priority.level)
+
+
+def accept(d: Draft, a: act.Accept) -> None:
+    """Yes: the first visit has a date by which it must be."""
+    require(
+        a.actor.role in {*common.CLINICIANS, "coordinator"},
+        "NotAllowed",
+        "a referral is accepted by the clinic's staff",
+    )
+    require(
+        not d.journey.open_task("missing_information"),
+        "AwaitingInformation",
+        "the referrer was asked for something: record that it came (receive_information) or decline",
+    )
+    require(not common.booking_held(d.journey), "RedFlagOpen", "a red flag is not cleared yet")
+    level = d.journey.referral.priority
+    days = next(x.max_wait_days for x in d.journey.the_pathway.triage.levels if x.code == level)
+    d.journey.referral.accepted_by = a.clinician or a.actor.person
+    d.journey.referral.first_visit_by = d.business_days(days)
+    d.settle("answer_referral", outcome="accepted")
+    d.write("accepted", f"Accepted; first visit by {d.journey.referral.first_visit_by:%d %B %Y}")
+    d.answer_referrer("accepted", "3.0")
+    d.tell("referrer", "referral_answer", answer="accepted")
+    d.leave_for(Stage.THERAPY)
