@@ -1,0 +1,299 @@
+"""From YAML files to pathways: what a clinician wrote, checked, with the library's entries put in for their ids."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.resources
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from care.model import Strict
+from care.pathway import Pathway, RedFlag, Triage
+from care.score import Measure
+
+M = TypeVar("M", bound=BaseModel)
+
+MEASURES = "measures.yaml"
+RED_FLAGS = "red_flags.yaml"
+TRIAGE = "triage.yaml"
+LIBRARIES = (MEASURES, RED_FLAGS, TRIAGE)
+
+ICD10 = ("icd-10", "icd10", "i10")
+"""How senders name ICD-10 and its national editions, in URLs and in HL7 v2 tables; one family to us."""
+SNOMED = ("snomed", "sct")
+
+
+class MeasuresFile(Strict):
+    """`measures.yaml`: the measures a pathway may name."""
+
+    measures: tuple[Measure, ...]
+
+
+class RedFlagsFile(Strict):
+    """`red_flags.yaml`: the red flags a pathway may name."""
+
+    red_flags: tuple[RedFlag, ...]
+
+
+class PathwayError(ValueError):
+    """Content that cannot be used: which file, where in it, and what would be right."""
+
+    def __init__(self, file: str, where: str, what: str, *, others: tuple[PathwayError, ...] = ()) -> None:
+        self.file = file
+        self.where = where
+        self.what = " ".join(what.split())
+        self.others = others
+        super().__init__(": ".join(part for part in (file, where, self.what) if part))
+
+    @property
+    def all(self) -> tuple[PathwayError, ...]:
+        """This one and the others found in the same file."""
+        return (self, *self.others)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML; a key written twice is a mistake, not a second opinion."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is one word", key.start_mark)
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is written twice; keep one of them", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+class Library:
+    """The entries that pathways name by id, and the provider's triage."""
+
+    def __init__(self, folder: Traversable) -> None:
+        measures = _read(folder / MEASURES, MeasuresFile).measures
+        flags = _read(folder / RED_FLAGS, RedFlagsFile).red_flags
+        self.measures = {m.id: m for m in measures}
+        self.red_flags = {f.id: f for f in flags}
+        for name, found, kept in ((MEASURES, measures, self.measures), (RED_FLAGS, flags, self.red_flags)):
+            if len(found) != len(kept):
+                ids = [entry.id for entry in found]
+                twice = sorted({i for i in ids if ids.count(i) > 1})
+                raise PathwayError(name, "", f"written twice: {', '.join(twice)}; keep one of each")
+        path = folder / TRIAGE
+        self.triage = _read(path, Triage) if path.is_file() else Triage(levels=(), rules=())
+
+
+def read_yaml(path: Traversable) -> Mapping[str, Any]:
+    """One YAML file as a mapping. Raises PathwayError where it is not YAML, or not a mapping."""
+    try:
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}" if mark else ""
+        raise PathwayError(path.name, where, error.problem or "this is not YAML") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise PathwayError(path.name, "", f"cannot be read: {type(error).__name__}") from None
+    if not isinstance(found, dict):
+        raise PathwayError(path.name, "", "a file of this kind is a mapping: `key: value` lines")
+    return found
+
+
+def read_pathway(path: Traversable, library: Library) -> Pathway:
+    """One pathway file, with the library's entries in place of their ids."""
+    data = dict(read_yaml(path))
+    for key, entries in (("measures", library.measures), ("red_flags", library.red_flags)):
+        if key in data:
+            data[key] = _resolve(path.name, key, data[key], entries)
+    own = data.get("triage", {})
+    if not isinstance(own, dict):
+        raise PathwayError(path.name, "triage", "leave it out, or give `rules:` (and perhaps `levels:`) of its own")
+    data["triage"] = library.triage.model_dump(mode="json") | own
+    return _check(path.name, data, Pathway)
+
+
+def files(directory: Path | None = None) -> list[Traversable]:
+    """The pathway files of a folder, or of the package, by name; the library's files are not among them."""
+    folder = _folder(directory)
+    if not folder.is_dir():
+        raise PathwayError(str(directory), "", "there is no such folder of pathways")
+    found = (f for f in folder.iterdir() if f.name.endswith(".yaml") and f.name not in LIBRARIES)
+    return sorted(found, key=lambda f: f.name)
+
+
+def library(directory: Path | None = None) -> Library:
+    """The library of a folder, or of the package."""
+    return Library(_folder(directory))
+
+
+def load_all(directory: Path | None = None) -> dict[tuple[str, int], Pathway]:
+    """Every pathway in every version, by id and version. Raises PathwayError at the first file that cannot be used."""
+    return dict(_packaged()) if directory is None else _load_all(directory)
+
+
+def load(id: str, version: int | None = None, *, directory: Path | None = None) -> Pathway:  # noqa: A002
+    """One pathway; its latest version where none is asked for. Raises PathwayError where there is none such."""
+    known = load_all(directory)
+    versions = sorted(v for i, v in known if i == id)
+    if not versions:
+        ids = ", ".join(sorted({i for i, _ in known}))
+        raise PathwayError(id, "", f"there is no such pathway; there are: {ids}")
+    wanted = versions[-1] if version is None else version
+    if wanted not in versions:
+        there = ", ".join(str(v) for v in versions)
+        raise PathwayError(id, "version", f"there is no version {wanted}; there is: {there}")
+    return known[id, wanted]
+
+
+def latest(directory: Path | None = None) -> dict[str, Pathway]:
+    """The latest version of each pathway, by id."""
+    return {p.id: p for _, p in sorted(load_all(directory).items())}
+
+
+def suggest(codes: Iterable[tuple[str, str]], *, directory: Path | None = None) -> str | None:
+    """The pathway that a referral's codes point to; None where none does. A person still chooses.
+
+    The referrer's first code that matches decides; of several pathways that know it, the one with the most exact
+    code, then by id. A sketch is never suggested.
+    """
+    usable: dict[str, Pathway] = {}
+    for _, pathway in sorted(load_all(directory).items()):
+        if pathway.status != "sketch":
+            usable[pathway.id] = pathway
+    for system, code in codes:
+        hits = [
+            (-len(known.code), pathway.id)
+            for pathway in usable.values()
+            for known in pathway.codes
+            if _matches(known.system, known.code, system, code)
+        ]
+        if hits:
+            return min(hits)[1]
+    return None
+
+
+def _matches(known_system: str, known: str, system: str, code: str) -> bool:
+    family = _family(system)
+    if family != _family(known_system):
+        return False
+    wanted, found = _plain(known, family), _plain(code, family)
+    if wanted.endswith("*"):
+        return len(found) >= len(wanted) - 1 and found.startswith(wanted[:-1])
+    return found == wanted
+
+
+def _family(system: str) -> str:
+    name = system.lower()
+    if any(part in name for part in ICD10):
+        return "icd-10"
+    return "snomed" if any(part in name for part in SNOMED) else name
+
+
+def _plain(code: str, family: str) -> str:
+    """A code as it is compared: ICD-10 comes with and without its dot."""
+    stripped = code.strip().upper()
+    return stripped.replace(".", "") if family == "icd-10" else stripped
+
+
+@functools.cache
+def _packaged() -> dict[tuple[str, int], Pathway]:
+    return _load_all(None)
+
+
+def _folder(directory: Path | None) -> Traversable:
+    return importlib.resources.files("pathways") / "content" if directory is None else directory
+
+
+def _load_all(directory: Path | None) -> dict[tuple[str, int], Pathway]:
+    entries = library(directory)
+    known: dict[tuple[str, int], Pathway] = {}
+    for path in files(directory):
+        pathway = read_pathway(path, entries)
+        key = (pathway.id, pathway.version)
+        if key in known:
+            raise PathwayError(path.name, "version", f"{pathway.label} is in another file already; raise the version")
+        known[key] = pathway
+    return known
+
+
+def _read(path: Traversable, model: type[M]) -> M:
+    return _check(path.name, read_yaml(path), model)
+
+
+def _resolve(file: str, key: str, ids: Any, entries: Mapping[str, BaseModel]) -> list[Any]:
+    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+        raise PathwayError(file, key, "a list of ids from the library, for example [nprs, odi]")
+    found = []
+    for n, id in enumerate(ids):  # noqa: A001 - the field's own word
+        if id not in entries:
+            raise PathwayError(file, f"{key}[{n}]", f"the library has no {id!r}{_close(id, entries)}")
+        if id in ids[:n]:
+            raise PathwayError(file, f"{key}[{n}]", f"{id!r} is listed twice; keep one")
+        found.append(entries[id].model_dump(mode="json"))
+    return found
+
+
+def _check(file: str, data: Mapping[str, Any], model: type[M]) -> M:
+    """Validated strictly, as JSON: no word becomes a number and no `yes` becomes 1."""
+    try:
+        text = json.dumps(data, default=str, allow_nan=False)
+    except (ValueError, TypeError):
+        raise PathwayError(file, "", "a number here is not finite, or a key is not a word") from None
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        problems = [PathwayError(file, _where(e["loc"]), _what(e)) for e in _told_once(error.errors())]
+        raise PathwayError(file, problems[0].where, problems[0].what, others=tuple(problems[1:])) from None
+
+
+def _told_once(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """A value that may be of several types is one problem; a field that does not exist comes first, as the cause."""
+    seen = set()
+    for error in sorted(errors, key=lambda e: e["type"] != "extra_forbidden"):
+        where = _where(error["loc"])
+        if where not in seen:
+            seen.add(where)
+            yield error
+
+
+def _where(loc: tuple[int | str, ...]) -> str:
+    """`dosing[2].when[0].op`; the types that pydantic tried for a value are not part of the place."""
+    words = ""
+    for part in loc:
+        if isinstance(part, int):
+            words += f"[{part}]"
+        elif part not in ("float", "str", "bool", "int"):
+            words += f".{part}" if words else part
+    return words
+
+
+def _what(error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden" and error["input"] is None:
+        return "a comma cut this text in two: put quotes round the whole text"
+    if error["type"] == "extra_forbidden":
+        return f"there is no such field{_close(str(error['loc'][-1]), _field_names())}; correct or remove it"
+    if error["type"] == "missing":
+        return "this field is missing; add it"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _close(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@functools.cache
+def _field_names() -> frozenset[str]:
+    schema = Pathway.model_json_schema()
+    names = set(schema["properties"])
+    for part in schema["$defs"].values():
+        names |= set(part.get("properties", ()))
+    return frozenset(names)
