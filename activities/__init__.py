@@ -1,0 +1,1 @@
+"""Everything that touches the world: records, notices, scheduling, documents, replies to the referrer."""

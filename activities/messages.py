@@ -1,0 +1,101 @@
+"""What leaves the house: notices by mail, answers to the referrer's system, alarms."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.replies import task_of
+from activities.signatures import Delivery, Messages
+from care.notice import Notice
+from channels.mail import Letter, Mail, Sent
+from channels.templates import render
+from records import notices
+from records.database import Database, DatabaseAway
+
+log = structlog.get_logger(__name__)
+
+REPEATABLE = {"red_flag_alarm"}
+"""Templates of which two are better than none: an attempt with an uncertain end is made again."""
+NO_ADDRESS = "no address"
+
+
+class MailMessages(Messages):
+    """Sends by mail, with a row before each attempt and its outcome after it."""
+
+    def __init__(self, database: Database, mail: Mail, *, domain: str, alarm_address: str) -> None:
+        self._database = database
+        self._mail = mail
+        self._domain = domain
+        self._alarm_address = alarm_address
+
+    @activity.defn(name="deliver")
+    async def deliver(self, delivery: Delivery) -> tuple[str, ...]:
+        """See `Messages.deliver`. Asks to be tried again while the mail server cannot be reached."""
+        for reply in await notices.replies(self._database, delivery.tenant, delivery.ids):
+            await notices.reply_ready(self._database, reply["id"], task_of(reply))
+        lost, waiting = [], 0
+        for notice in await notices.queued(self._database, delivery.tenant, delivery.ids):
+            sent = await self._attempt(notice)
+            if sent.outcome in ("failed", "uncertain") and sent.reason != NO_ADDRESS:
+                lost.append(notice.id)
+            waiting += sent.outcome == "later"
+        if waiting:
+            raise ApplicationError(f"{waiting} message(s) wait for the mail server", type="MailAway")
+        return tuple(lost)
+
+    async def _attempt(self, notice: notices.Queued) -> Sent:
+        if notice.email is None:
+            sent = Sent(outcome="failed", reason=NO_ADDRESS)
+        elif notice.status == "sending" and notice.template not in REPEATABLE:
+            sent = Sent(outcome="uncertain", reason="an earlier attempt was cut off")
+        else:
+            message_id = self._message_id(notice.id)
+            if not await notices.claim(self._database, notice.id, message_id):
+                return Sent(outcome="sent")
+            subject, body = render(notice.template, notice.facts, journey=notice.journey, name=notice.name)  # type: ignore[arg-type]
+            sent = await self._mail.send(
+                Letter(message_id=message_id, to=notice.email, subject=subject, body=body, date=notice.send_after)
+            )
+        await notices.mark(self._database, notice.id, _status(sent), sent.reason)
+        return sent
+
+    @activity.defn(name="alarm")
+    async def alarm(self, notice: Notice, tenant: str) -> str:
+        """See `Messages.alarm`. The message comes first; the row of it is written when PostgreSQL can."""
+        journey = notice.id.split(":", 1)[0]
+        name, address = "clinician on call", self._alarm_address
+        try:
+            if await notices.status(self._database, notice.id) == "sent":
+                return "sent"
+            name, address = await notices.contact(self._database, tenant, notice.to) or (name, address)
+            await notices.add_alarm(self._database, tenant, journey, notice)
+            await notices.claim(self._database, notice.id, self._message_id(notice.id))
+        except DatabaseAway:
+            log.warning("alarm_without_record", journey=journey)
+        subject, body = render(notice.template, notice.facts, journey=journey, name=name)
+        sent = await self._mail.send(
+            Letter(
+                message_id=self._message_id(notice.id),
+                to=address,
+                subject=subject,
+                body=body,
+                date=notice.send_after,
+            )
+        )
+        if sent.outcome in ("later", "uncertain"):
+            raise ApplicationError(f"the alarm has not certainly left: {sent.reason}", type="MailAway")
+        await notices.add_alarm(self._database, tenant, journey, notice)
+        await notices.mark(self._database, notice.id, _status(sent), sent.reason)
+        return sent.outcome
+
+    def _message_id(self, notice: str) -> str:
+        """The same for every attempt: some receivers collapse copies by it."""
+        return f"<{sha256(notice.encode()).hexdigest()[:32]}@{self._domain}>"
+
+
+def _status(sent: Sent) -> notices.Status:
+    return "queued" if sent.outcome == "later" else sent.outcome

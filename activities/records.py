@@ -1,0 +1,26 @@
+"""The record of the journey, in PostgreSQL."""
+
+from __future__ import annotations
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.signatures import Records, Saved
+from care.draft import Commit
+from records import decisions
+from records.database import Database
+
+
+class PostgresRecords(Records):
+    """Writes decisions with a pool it is given."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="persist")
+    async def persist(self, commit: Commit) -> Saved:
+        """See `Records.persist`."""
+        try:
+            return Saved(seq=await decisions.commit(self._database, commit))
+        except (decisions.SlotTaken, decisions.ActionReused) as refused:
+            raise ApplicationError(str(refused), type=type(refused).__name__) from None

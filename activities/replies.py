@@ -1,0 +1,69 @@
+"""The answer to the referrer's system: an HL7 Clinical Order Workflows coordination Task with BSeR's business status.
+
+The order belongs to the sender and is never changed here; this Task carries its execution.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+BSER_STATUS = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
+TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
+TASK_SYSTEM = "urn:continuum:reply"
+
+BSER_WORDS = {
+    "2.0": "Service Request Created",
+    "3.0": "Service Request Accepted",
+    "4.0": "Service Request Declined",
+    "5.1.1": "Service Request Fulfillment Event Scheduled",
+    "5.1.2": "Service Request Fulfillment Event Unattended",
+    "5.1.3": "Service Request Fulfillment Event Cancelled",
+    "5.1.4": "Service Request Fulfillment Event Completed",
+    "5.2": "Service Request Cancellation Requested",
+    "6.0": "Service Request Fulfillment Cancelled",
+    "7.0": "Service Request Completed",
+}
+
+
+def task_of(reply: dict[str, Any]) -> dict[str, Any]:
+    """A FHIR R4 Task: `focus` is the sender's order by its own identifier, progress is n of m sessions."""
+    task: dict[str, Any] = {
+        "resourceType": "Task",
+        "identifier": [{"system": TASK_SYSTEM, "value": reply["id"]}],
+        "status": reply["task_status"],
+        "intent": "order",
+        "code": {"coding": [{"system": TASK_CODE, "code": "fulfill"}]},
+        "focus": _focus(reply["referral_id"]),
+        "authoredOn": reply["received_at"].isoformat(),
+        "lastModified": reply["at"].isoformat(),
+    }
+    requester = reply["requester"]
+    if requester.get("reference"):
+        task["requester"] = {"reference": requester["reference"]}
+    if reply["business_status"]:
+        code = reply["business_status"]
+        task["businessStatus"] = {"coding": [{"system": BSER_STATUS, "code": code, "display": BSER_WORDS[code]}]}
+    if reply["reason"]:
+        task["statusReason"] = {"text": reply["reason"].replace("_", " ")}
+    if reply["visits_planned"]:
+        task["output"] = [
+            {
+                "type": {"text": "Visits attended of planned"},
+                "valueRatio": {
+                    "numerator": _sessions(reply["visits_done"] or 0),
+                    "denominator": _sessions(reply["visits_planned"]),
+                },
+            }
+        ]
+    return task
+
+
+def _focus(referral_id: str) -> dict[str, Any]:
+    if "|" in referral_id:
+        system, _, value = referral_id.rpartition("|")
+        return {"type": "ServiceRequest", "identifier": {"system": system, "value": value}}
+    return {"type": "ServiceRequest", "reference": referral_id}
+
+
+def _sessions(count: int) -> dict[str, Any]:
+    return {"value": count, "unit": "session", "system": "http://unitsofmeasure.org", "code": "{session}"}

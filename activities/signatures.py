@@ -1,0 +1,104 @@
+"""The activities as workflows know them: names and shapes, no implementation.
+
+Workflows import this module and nothing else of `activities`; what is behind a signature brings a database driver
+with it, which must never be imported inside the workflow sandbox. One abstract class per family; the worker
+registers the implementations.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import date
+
+from temporalio import activity
+
+from care.calendar import Calendar
+from care.draft import Commit
+from care.model import Model
+from care.notice import Notice
+from care.pathway import Pathway
+from care.referral import Clinic
+
+
+class Preparation(Model):
+    """What a stage needs of the world before it can begin."""
+
+    clinic: Clinic
+    calendar: Calendar
+    pathway: Pathway | None = None
+
+
+class Saved(Model):
+    """What `persist` answers: the last row of the journal after it."""
+
+    seq: int
+
+
+class Delivery(Model):
+    """Notices and replies of one journey to hand to their channels, by id."""
+
+    journey: str
+    tenant: str
+    ids: tuple[str, ...]
+
+
+class DischargeSummary(Model):
+    """What the summary is made from, beside what PostgreSQL has: ids only."""
+
+    journey: str
+    tenant: str
+    document: str
+
+
+class Records(ABC):
+    """The record of the journey."""
+
+    @activity.defn(name="persist")
+    @abstractmethod
+    async def persist(self, commit: Commit) -> Saved:
+        """Write one decision, whole, in one statement.
+
+        Raises ApplicationError of type `SlotTaken` (a visit overlaps another of the same clinician) or
+        `ActionReused` (the action id was used before for something else); neither is retried.
+        """
+
+
+class Clinics(ABC):
+    """What is known of the clinic: its people and its open days."""
+
+    @activity.defn(name="prepare")
+    @abstractmethod
+    async def prepare(self, tenant: str, suggested_pathway: str | None, today: date) -> Preparation:
+        """The clinic, its calendar for the months to come, and the pathway that the referral's codes suggest."""
+
+
+class Content(ABC):
+    """Clinical content."""
+
+    @activity.defn(name="load_pathway")
+    @abstractmethod
+    async def load_pathway(self, pathway: str) -> Pathway:
+        """The latest version of a pathway. Raises ApplicationError of type `UnknownPathway`, naming those there are."""
+
+
+class Messages(ABC):
+    """What leaves the house."""
+
+    @activity.defn(name="deliver")
+    @abstractmethod
+    async def deliver(self, delivery: Delivery) -> tuple[str, ...]:
+        """Send what is queued under these ids, each at most once. Returns the ids of what could not be sent."""
+
+    @activity.defn(name="alarm")
+    @abstractmethod
+    async def alarm(self, notice: Notice, tenant: str) -> str:
+        """Send a red flag's alarm now, also while PostgreSQL is away. Returns the outcome."""
+
+
+class Documents(ABC):
+    """Documents that are written from the record."""
+
+    @activity.defn(name="write_summary")
+    @abstractmethod
+    async def write_summary(self, summary: DischargeSummary) -> str:
+        """Write the discharge summary as text and PDF from the record. Returns the document's id."""

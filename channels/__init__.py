@@ -1,0 +1,1 @@
+"""How a message leaves: email today; webhook, chat and SMS have their place here."""

@@ -1,0 +1,117 @@
+"""Email over SMTP: one attempt, and an honest answer about how it ended."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Literal
+
+import aiosmtplib
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+TIMEOUT_SECONDS = 15.0
+
+
+class MailSettings(BaseModel):
+    """Where mail is handed in, and under which name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+    sender: str
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: Literal["none", "starttls", "implicit"] = "none"
+
+
+class Letter(BaseModel):
+    """One message to one person. `message_id` is the same for every attempt."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    message_id: str
+    to: str
+    subject: str
+    body: str
+    date: datetime
+
+
+class Sent(BaseModel):
+    """How one attempt ended.
+
+    `later`: it certainly was not accepted and another attempt makes sense. `failed`: it was refused for good.
+    `uncertain`: the connection broke after the message was handed over; it may or may not be on its way.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["sent", "later", "failed", "uncertain"]
+    reason: str | None = None
+
+
+class Mail:
+    """Sends letters."""
+
+    def __init__(self, settings: MailSettings) -> None:
+        self._settings = settings
+
+    async def send(self, letter: Letter) -> Sent:
+        """One attempt. Never raises for what a mail server can do; the reason carries its code, not its words."""
+        try:
+            message = self._message(letter)
+        except ValueError:
+            return Sent(outcome="failed", reason="the address or the subject is not fit for mail")
+        client = self._client()
+        try:
+            await client.connect()
+            if self._settings.username and self._settings.password:
+                await client.login(self._settings.username, self._settings.password.get_secret_value())
+        except aiosmtplib.SMTPAuthenticationError as error:
+            return Sent(outcome="later", reason=f"the mail server refused our sign-in ({error.code})")
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            return Sent(outcome="later", reason=f"no mail server ({type(error).__name__})")
+        try:
+            return await self._hand_over(client, message)
+        finally:
+            client.close()
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage) -> Sent:
+        try:
+            await client.send_message(message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            codes = [recipient.code for recipient in error.recipients]
+            final = any(code >= 500 for code in codes)
+            return Sent(outcome="failed" if final else "later", reason=f"recipient refused ({codes[0]})")
+        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError, TimeoutError, OSError) as error:
+            # The server may have stored it before the connection broke.
+            return Sent(outcome="uncertain", reason=f"no answer after the message ({type(error).__name__})")
+        except aiosmtplib.SMTPResponseException as error:
+            return Sent(outcome="failed" if error.code >= 500 else "later", reason=f"refused ({error.code})")
+        except aiosmtplib.SMTPException as error:
+            return Sent(outcome="uncertain", reason=type(error).__name__)
+        return Sent(outcome="sent")
+
+    def _client(self) -> aiosmtplib.SMTP:
+        tls = self._settings.tls
+        return aiosmtplib.SMTP(
+            hostname=self._settings.host,
+            port=self._settings.port,
+            timeout=TIMEOUT_SECONDS,
+            use_tls=tls == "implicit",
+            start_tls=tls == "starttls",
+            tls_context=None if tls == "none" else ssl.create_default_context(),
+        )
+
+    def _message(self, letter: Letter) -> EmailMessage:
+        message = EmailMessage()
+        message["Message-ID"] = letter.message_id
+        message["From"] = self._settings.sender
+        message["To"] = letter.to
+        message["Subject"] = letter.subject
+        message["Date"] = format_datetime(letter.date)
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(letter.body)
+        return message

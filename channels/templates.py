@@ -1,0 +1,67 @@
+"""What notices say. No clinical content and no patient's name in a subject or a first line: the record has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from care.notice import Template
+from care.score import ScoreValue
+
+_SIGNED = "\n\nThe record: continuum show {journey}\n\nThis message was sent by Continuum; please do not answer it."
+
+_ANSWERS = {
+    "accepted": "Your referral was accepted. We will arrange the first visit with the patient.",
+    "declined": "We cannot take this referral on. Reason: {reason}. It stays with you to decide what comes next.",
+    "redirected": "This referral belongs elsewhere: {door}.",
+    "awaiting_information": "To act on your referral we still need from you: {about}.",
+    "sent_to_emergency": "The patient was sent to the emergency department today. Please call us.",
+}
+
+_NEWS = {
+    "urgent": "There is urgent news about this patient. Please call the clinic today.",
+    "plan_of_care": "The plan of care has been made. It needs your signature within 30 days of the first visit.",
+    "surgical_opinion": "A surgical opinion is asked for. Please see the record.",
+    "surgery_planned": "Surgery has a date. Please see the record.",
+    "re_entry": "The patient has come back into therapy on the same referral.",
+    "journey_complete": "The follow-up of a year is complete; this referral is closed.",
+}
+
+_TEMPLATES: dict[Template, tuple[str, str]] = {
+    "task_due": ("To do: {task}", "This is due now: {task}.\nDue: {due}"),
+    "task_escalated": ("Overdue: {task}", "This is overdue and has come to you: {task}.\nIt was due: {due}"),
+    "red_flag_alarm": (
+        "ALARM {urgency}: act now",
+        "A red flag of urgency {urgency} was raised just now. Open the record and act at once; then record what became"
+        " of it (handle_red_flag).",
+    ),
+    "referral_answer": ("About your referral", "{answer}"),
+    "visit_booked": ("Your appointment", "You have an appointment on {when}. If you cannot come, please call us."),
+    "visit_cancelled": ("Your appointment is cancelled", "The appointment on {when} does not take place."),
+    "self_care_check": ("How is it going?", "Please tell us how you are: a few questions wait for you."),
+    "plan_ready": ("Your plan", "Your plan is ready. Your therapist will go through it with you."),
+    "summary_ready": (
+        "A summary for you",
+        "The summary of the finished course of care is ready ({document}). Please confirm that you have it.",
+    ),
+    "summary_reminder": ("Please confirm receipt", "Please confirm that you have the summary of this course of care."),
+    "follow_up_due": ("How are you today?", "It is time for your follow-up: {occasion}. A few questions wait for you."),
+    "follow_up_reminder": ("A reminder", "We have not heard from you yet: {occasion}. A few questions wait for you."),
+    "journey_news": ("News about your referral", "{news}"),
+}
+
+
+def render(template: Template, facts: Mapping[str, ScoreValue], *, journey: str, name: str | None) -> tuple[str, str]:
+    """Subject and body. A fact that a template names and that is missing shows as a dash."""
+    subject, body = _TEMPLATES[template]
+    words = _Words({**facts, "journey": journey})
+    if "answer" in facts:
+        words["answer"] = _ANSWERS[str(facts["answer"])].format_map(words)
+    if "news" in facts:
+        words["news"] = _NEWS[str(facts["news"])].format_map(words)
+    hello = f"Dear {name},\n\n" if name else ""
+    return subject.format_map(words), (hello + body + _SIGNED).format_map(words)
+
+
+class _Words(dict[str, ScoreValue]):
+    def __missing__(self, key: str) -> str:
+        return "-"

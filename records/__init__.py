@@ -1,0 +1,1 @@
+"""PostgreSQL: migrations, SQL, one small repository per family of tables."""

@@ -1,0 +1,95 @@
+"""The pool, with a deadline on every wait: to connect, for a free connection, for an answer.
+
+asyncpg's own defaults wait for as long as a partition lasts, and `asyncio.wait_for` does not rescue them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+CONNECT_SECONDS = 5.0
+ACQUIRE_SECONDS = 3.0
+COMMAND_SECONDS = 5.0
+
+
+class DatabaseAway(Exception):  # noqa: N818 - what happened
+    """PostgreSQL cannot be reached or does not answer. Trying later may help."""
+
+
+class DatabaseRefused(Exception):  # noqa: N818
+    """PostgreSQL refused the statement. Carries its SQLSTATE and no value: PostgreSQL's words may hold some."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(f"the database refused this (SQLSTATE {sqlstate})")
+        self.sqlstate = sqlstate
+
+
+class Database:
+    """A pool of connections of the application role."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str, *, password: str | None = None, size: int = 10) -> Database:
+        """Connect. Raises DatabaseAway."""
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                password=password,
+                min_size=1,
+                max_size=size,
+                server_settings={"application_name": "continuum", "statement_timeout": "5s", "timezone": "UTC"},
+                init=_json_as_objects,
+                timeout=CONNECT_SECONDS,
+                command_timeout=COMMAND_SECONDS,
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseAway(f"PostgreSQL cannot be reached ({type(error).__name__})") from None
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """A connection. Errors come out as DatabaseAway or DatabaseRefused, without the data PostgreSQL repeats."""
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                yield connection
+        except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, OSError, TimeoutError) as error:
+            raise DatabaseAway(f"PostgreSQL does not answer ({type(error).__name__})") from None
+        except asyncpg.InterfaceError as error:
+            raise DatabaseAway(f"the connection to PostgreSQL was lost ({type(error).__name__})") from None
+        except asyncpg.PostgresError as error:
+            raise DatabaseRefused(error.sqlstate or "XX000") from None
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows."""
+        async with self.connection() as connection:
+            return list(await connection.fetch(sql, *args))
+
+    async def row(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row, if any."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(sql, *args)
+
+    async def value(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row."""
+        async with self.connection() as connection:
+            return await connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> None:
+        """A statement without an answer."""
+        async with self.connection() as connection:
+            await connection.execute(sql, *args)
+
+
+async def _json_as_objects(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")

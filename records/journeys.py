@@ -1,0 +1,138 @@
+"""Reading the record: journeys, their journal and what belongs to them. For people and programs that look on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from records.database import Database
+
+Row = dict[str, Any]
+
+
+def _plain(rows: list[Any]) -> list[Row]:
+    return [dict(row) for row in rows]
+
+
+async def journeys(
+    database: Database, tenant: str, *, stage: str | None = None, status: str | None = None
+) -> list[Row]:
+    """Journeys, the most urgent first; with the patient's name, for staff of the clinic."""
+    rows = await database.fetch(
+        """
+        select j.*, concat_ws(' ', p.given, p.family) as patient
+        from continuum.journey j
+        left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
+        where j.tenant = $1 and ($2::text is null or lower(j.stage) = lower($2)) and ($3::text is null or j.status = $3)
+        order by j.status = 'closed', j.overdue desc, j.next_due_at nulls last, j.id
+        """,
+        tenant,
+        stage,
+        status,
+    )
+    return _plain(rows)
+
+
+async def to_be_started(database: Database, tenant: str) -> list[Row]:
+    """Referrals stored whose journey has not begun: Temporal was away when they came."""
+    return _plain(
+        await database.fetch(
+            "select r.journey as id, r.received_at from continuum.referral r where r.tenant = $1"
+            " and not exists (select 1 from continuum.journey j where j.id = r.journey) order by r.received_at",
+            tenant,
+        )
+    )
+
+
+async def journey(database: Database, tenant: str, journey_id: str) -> Row | None:
+    """One journey with all that belongs to it; None where there is none of that id."""
+    head = await database.row(
+        """
+        select j.*, concat_ws(' ', p.given, p.family) as patient, r.source, r.referral_id, r.received_at
+        from continuum.journey j
+        left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
+        where j.tenant = $1 and j.id = $2
+        """,
+        tenant,
+        journey_id,
+    )
+    if head is None:
+        return None
+    parts = {name: _plain(await database.fetch(sql, journey_id)) for name, sql in _PARTS.items()}
+    return {**dict(head), **parts}
+
+
+_PARTS = {
+    "journal": "select * from continuum.journal where journey = $1 order by seq",
+    "plans": "select id, status, body from continuum.plan where journey = $1 order by started_at, id",
+    "visits": "select * from continuum.visit where journey = $1 order by starts_at, id",
+    "scores": "select * from continuum.score where journey = $1 order by at, id",
+    "tasks": "select * from continuum.task where journey = $1 order by opened_at, id",
+    "notices": "select * from continuum.notice where journey = $1 order by send_after, id",
+    "replies": "select * from continuum.reply where journey = $1 order by at, id",
+    "documents": "select id, kind, body, recorded_at from continuum.document where journey = $1 order by id",
+}
+
+
+async def tasks(database: Database, tenant: str, *, owner: str | None = None) -> list[Row]:
+    """What is owed now, soonest due first."""
+    rows = await database.fetch(
+        """
+        select t.*, j.stage, j.priority, concat_ws(' ', p.given, p.family) as patient
+        from continuum.task t join continuum.journey j on j.id = t.journey
+        left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
+        where t.tenant = $1 and t.settled_at is null and ($2::text is null or t.owner in ($2, 'queue:' || $2))
+        order by t.due_at, t.id
+        """,
+        tenant,
+        owner,
+    )
+    return _plain(rows)
+
+
+async def notices(database: Database, tenant: str, *, journey_id: str | None = None) -> list[Row]:
+    """What was said to whom, and how it went."""
+    rows = await database.fetch(
+        "select * from continuum.notice where tenant = $1 and ($2::text is null or journey = $2)"
+        " order by send_after, id",
+        tenant,
+        journey_id,
+    )
+    return _plain(rows)
+
+
+async def action_row(database: Database, journey_id: str, action_id: str) -> Row | None:
+    """The journal row that an action was written to."""
+    row = await database.row(
+        "select j.seq, j.stage, j.text, j.action_digest, p.status from continuum.journal j"
+        " join continuum.journey p on p.id = j.journey where j.journey = $1 and j.action_id = $2",
+        journey_id,
+        action_id,
+    )
+    return dict(row) if row else None
+
+
+async def add_note(database: Database, *, note_id: str, tenant: str, journey_id: str, author: str, body: str) -> None:
+    """Keep a note; an action may then carry its id."""
+    await database.execute(
+        "insert into continuum.note (id, tenant, journey, author, body) values ($1, $2, $3, $4, $5)"
+        " on conflict (id) do nothing",
+        note_id,
+        tenant,
+        journey_id,
+        author,
+        body,
+    )
+
+
+async def journey_row(database: Database, tenant: str, journey_id: str) -> Row | None:
+    """A journey as it stands; a referral that is stored but not begun yet stands in intake."""
+    row = await database.row(
+        "select id, stage, status, outcome, seq, pathway, priority, next_due_at from continuum.journey"
+        " where tenant = $1 and id = $2"
+        " union all select journey, 'Intake', 'open', null, 0, null, null, null from continuum.referral r"
+        " where tenant = $1 and journey = $2"
+        "   and not exists (select 1 from continuum.journey j where j.id = r.journey)",
+        tenant,
+        journey_id,
+    )
+    return dict(row) if row else None

@@ -1,0 +1,115 @@
+"""Starts the Temporal worker: builds what the activities need, registers everything, runs until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from activities.documents import WrittenDocuments
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.clinics import PostgresClinics
+from activities.content import PathwayLibrary
+from activities.failures import SilentFailures
+from activities.messages import MailMessages
+from activities.records import PostgresRecords
+from channels.mail import Mail
+from continuum.embedded.ready import touch_ready_file
+from continuum.logs import configure
+from continuum.settings import Settings
+from gateway.relay import Relay
+from records.database import Database, DatabaseAway
+from workflows.connection import STAGES, TASK_QUEUE, connect, workflow_runner
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 2.0
+ACTIVITIES_AT_ONCE = 20
+DRAIN = timedelta(seconds=10)
+
+
+def activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
+    """Everything a workflow may ask the world for."""
+    records = PostgresRecords(database)
+    clinics = PostgresClinics(database)
+    content = PathwayLibrary()
+    messages = MailMessages(
+        database, Mail(settings.mail()), domain=settings.mail_domain, alarm_address=settings.alarm_address
+    )
+    documents = WrittenDocuments(database)
+    return [
+        records.persist,
+        clinics.prepare,
+        content.load_pathway,
+        messages.deliver,
+        messages.alarm,
+        documents.write_summary,
+    ]
+
+
+def build(client: Client, database: Database, settings: Settings) -> Worker:
+    """A worker for all stages and activities; tests use the same."""
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=STAGES,
+        activities=activities(database, settings),
+        workflow_runner=workflow_runner(),
+        interceptors=[SilentFailures()],
+        max_concurrent_activities=ACTIVITIES_AT_ONCE,
+        graceful_shutdown_timeout=DRAIN,
+    )
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until told to stop. Waits for PostgreSQL and Temporal rather than fail while they start."""
+    database = await _patiently(
+        lambda: Database.open(
+            settings.database_url, password=settings.database_password(), size=settings.database_connections
+        )
+    )
+    client = await _patiently(connect)
+    relay = Relay(client, database)
+    async with build(client, database, settings):
+        relaying = asyncio.create_task(relay.run(stop))
+        touch_ready_file()
+        log.info("worker_ready")
+        await stop.wait()
+        await relaying
+        await asyncio.sleep(0)  # let activities that have just ended report before the worker drains
+    await database.close()
+    log.info("worker_stopped")
+
+
+async def _patiently(attempt: Callable[[], Any]) -> Any:
+    while True:
+        try:
+            return await attempt()
+        except (DatabaseAway, RuntimeError) as away:
+            log.warning("waiting", for_=type(away).__name__)
+            await asyncio.sleep(PATIENCE_SECONDS)
+
+
+async def _main() -> None:
+    settings = Settings()
+    configure(settings.log_level)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(settings, stop)
+
+
+def main() -> int:
+    """Exit code 0 after an orderly stop."""
+    asyncio.run(_main())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

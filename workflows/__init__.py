@@ -1,0 +1,1 @@
+"""The patient journey: one module per stage, deterministic, readable as the process it models."""

@@ -1,0 +1,141 @@
+"""Actions that every stage has: hold, end, red flags, scores, the referrer's changes.
+
+The update methods are inherited with their validators and descriptions. A stage that does more on one of them
+overrides the plain method behind it (`on_scores` and its like), never the update: overriding an update drops its
+validator without a word.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from workflows.stage import StageWorkflow
+
+with workflow.unsafe.imports_passed_through():
+    from care import action as act
+    from care.draft import Draft
+    from care.steps import common
+
+
+class CommonActions(StageWorkflow):
+    """A stage with the actions that all stages share."""
+
+    def on_screen(self, draft: Draft, action: act.Screen) -> None:
+        """Red-flag questions were answered."""
+        common.screen(draft, action)
+
+    def on_red_flag_handled(self, draft: Draft, action: act.HandleRedFlag) -> None:
+        """A red flag was handled."""
+        common.handle_red_flag(draft, action)
+
+    def on_scores(self, draft: Draft, action: act.RecordScores) -> None:
+        """Scores came in outside a visit."""
+        common.record_scores(draft, action)
+
+    def on_receipt(self, draft: Draft, action: act.ConfirmReceipt) -> None:
+        """The referrer confirmed receipt."""
+        common.confirm_receipt(draft, action)
+
+    @workflow.update(description="Pause the journey for a stated reason, until a review date.")
+    async def hold(self, action: act.Hold) -> act.Answer:
+        return await self.carry_out(action, common.hold)
+
+    @hold.validator
+    def _check_hold(self, action: act.Hold) -> None:
+        self.check(action, common.hold)
+
+    @workflow.update(description="End the hold; paused clocks go on.")
+    async def resume(self, action: act.Resume) -> act.Answer:
+        return await self.carry_out(action, common.resume)
+
+    @resume.validator
+    def _check_resume(self, action: act.Resume) -> None:
+        self.check(action, common.resume)
+
+    @workflow.update(description="End the journey: patient or referrer no longer want it.")
+    async def withdraw(self, action: act.Withdraw) -> act.Answer:
+        return await self.carry_out(action, common.withdraw)
+
+    @withdraw.validator
+    def _check_withdraw(self, action: act.Withdraw) -> None:
+        self.check(action, common.withdraw)
+
+    @workflow.update(description="The patient died: everything stops, every message too.")
+    async def record_death(self, action: act.RecordDeath) -> act.Answer:
+        return await self.carry_out(action, common.record_death)
+
+    @record_death.validator
+    def _check_record_death(self, action: act.RecordDeath) -> None:
+        self.check(action, common.record_death)
+
+    @workflow.update(description="Hand the patient over to another provider.")
+    async def transfer(self, action: act.Transfer) -> act.Answer:
+        return await self.carry_out(action, common.transfer)
+
+    @transfer.validator
+    def _check_transfer(self, action: act.Transfer) -> None:
+        self.check(action, common.transfer)
+
+    @workflow.update(description="The referrer has received the discharge summary.")
+    async def confirm_receipt(self, action: act.ConfirmReceipt) -> act.Answer:
+        return await self.carry_out(action, self.on_receipt)
+
+    @confirm_receipt.validator
+    def _check_confirm_receipt(self, action: act.ConfirmReceipt) -> None:
+        self.check(action, self.on_receipt)
+
+    @workflow.update(description="Say what became of a red flag.")
+    async def handle_red_flag(self, action: act.HandleRedFlag) -> act.Answer:
+        return await self.carry_out(action, self.on_red_flag_handled)
+
+    @handle_red_flag.validator
+    def _check_handle_red_flag(self, action: act.HandleRedFlag) -> None:
+        self.check(action, self.on_red_flag_handled)
+
+    @workflow.update(description="Answer red-flag questions.")
+    async def screen(self, action: act.Screen) -> act.Answer:
+        return await self.carry_out(action, self.on_screen)
+
+    @screen.validator
+    def _check_screen(self, action: act.Screen) -> None:
+        self.check(action, self.on_screen)
+
+    @workflow.update(description="Record results of measures.")
+    async def record_scores(self, action: act.RecordScores) -> act.Answer:
+        return await self.carry_out(action, self.on_scores)
+
+    @record_scores.validator
+    def _check_record_scores(self, action: act.RecordScores) -> None:
+        self.check(action, self.on_scores)
+
+    @workflow.update(description="Mark a score as entered in error; it no longer counts.")
+    async def enter_in_error(self, action: act.EnterInError) -> act.Answer:
+        return await self.carry_out(action, common.enter_in_error)
+
+    @enter_in_error.validator
+    def _check_enter_in_error(self, action: act.EnterInError) -> None:
+        self.check(action, common.enter_in_error)
+
+    @workflow.update(description="The referrer's system sent a change to the referral.")
+    async def note_amendment(self, action: act.NoteAmendment) -> act.Answer:
+        return await self.carry_out(action, common.note_amendment)
+
+    @note_amendment.validator
+    def _check_note_amendment(self, action: act.NoteAmendment) -> None:
+        self.check(action, common.note_amendment)
+
+    @workflow.update(description="Say what was done with the referrer's change.")
+    async def review_amendment(self, action: act.ReviewAmendment) -> act.Answer:
+        return await self.carry_out(action, common.review_amendment)
+
+    @review_amendment.validator
+    def _check_review_amendment(self, action: act.ReviewAmendment) -> None:
+        self.check(action, common.review_amendment)
+
+    @workflow.update(description="An undelivered message was dealt with.")
+    async def settle_notice(self, action: act.SettleNotice) -> act.Answer:
+        return await self.carry_out(action, common.settle_notice)
+
+    @settle_notice.validator
+    def _check_settle_notice(self, action: act.SettleNotice) -> None:
+        self.check(action, common.settle_notice)

@@ -1,0 +1,81 @@
+"""How Continuum talks to Temporal: converter, sandbox, search attributes, client and worker settings, in one place.
+
+Worker, command line, tests and replayer all build theirs here, so that a change (payload encryption, to come)
+is one change, and a journey started before it stays readable.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from workflows import attributes
+from workflows.discharge import Discharge
+from workflows.follow_up import FollowUp
+from workflows.intake import Intake
+from workflows.post_surgery_rehab import PostSurgeryRehab
+from workflows.referral import Referral
+from workflows.therapy import Therapy
+
+TASK_QUEUE = "continuum"
+STAGES: tuple[type[Any], ...] = (Intake, Referral, Therapy, PostSurgeryRehab, Discharge, FollowUp)
+SEARCH_ATTRIBUTES = attributes.ALL
+
+PASSED_THROUGH = (
+    "asyncpg",  # its compiled modules crash the process when they are imported a second time
+    "care",  # pure; models built once instead of once per workflow instance
+    "activities.signatures",  # names and shapes only
+    "workflows.attributes",
+)
+
+
+def data_converter() -> DataConverter:
+    """How values become payloads."""
+    return pydantic_data_converter
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """The sandbox: time, randomness and I/O stay forbidden in workflow code."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
+def runtime() -> Runtime:
+    """One per process. The SDK's core would log to standard output otherwise and spoil `--json`."""
+    return Runtime(
+        telemetry=TelemetryConfig(
+            logging=LoggingConfig(
+                filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+                forwarding=LogForwardingConfig(logger=logging.getLogger("temporal.core")),
+            )
+        )
+    )
+
+
+async def connect(address: str | None = None, *, namespace: str | None = None, lazy: bool = False) -> Client:
+    """A client for an address, or for what `TEMPORAL_ADDRESS` and its like (or `temporal.toml`) say.
+
+    Raises RuntimeError when the service cannot be reached.
+    """
+    config = ClientConfig.load_client_connect_config()
+    if address is not None:
+        config["target_host"] = address
+    if namespace is not None:
+        config["namespace"] = namespace
+    config.setdefault("target_host", "127.0.0.1:7233")
+    return await Client.connect(**config, data_converter=data_converter(), runtime=_runtime_once(), lazy=lazy)
+
+
+_RUNTIME: list[Runtime] = []
+
+
+def _runtime_once() -> Runtime:
+    if not _RUNTIME:
+        _RUNTIME.append(runtime())
+    return _RUNTIME[0]

@@ -1,0 +1,50 @@
+"""Discharge: the summary is signed, and the loop closed with the referrer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from workflows.common_actions import CommonActions
+
+with workflow.unsafe.imports_passed_through():
+    from activities.signatures import DischargeSummary, Documents
+    from care import action as act
+    from care.journey import Journey
+    from care.steps import discharge
+
+
+@workflow.defn
+class Discharge(CommonActions):
+    """Care has ended; the referrer is to have the summary."""
+
+    @workflow.init
+    def __init__(self, journey: Journey) -> None:
+        super().__init__(journey)
+
+    @workflow.run
+    async def run(self, journey: Journey) -> Journey:
+        return await self.live(lambda draft, _: discharge.enter(draft))
+
+    @workflow.update(description="Sign the discharge summary; it goes to the referrer.")
+    async def sign_summary(self, action: act.SignSummary) -> act.Answer:
+        answer = await self.carry_out(action, discharge.sign_summary)
+        await self._write_summary()
+        return answer
+
+    async def _write_summary(self) -> None:
+        """The document is on record before the stage ends: the stage waits for its handlers."""
+        ending = self.journey.ending
+        if ending is None or ending.document is None:
+            return
+        await workflow.execute_activity_method(
+            Documents.write_summary,
+            DischargeSummary(journey=self.journey.id, tenant=self.journey.tenant, document=ending.document),
+            summary="Write the discharge summary as text and PDF",
+            start_to_close_timeout=timedelta(minutes=1),
+        )
+
+    @sign_summary.validator
+    def _check_sign_summary(self, action: act.SignSummary) -> None:
+        self.check(action, discharge.sign_summary)

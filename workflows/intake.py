@@ -1,0 +1,105 @@
+"""Intake: matched patient, complete enough to act on, consent, red-flag screen, eligibility."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from workflows.common_actions import CommonActions
+
+with workflow.unsafe.imports_passed_through():
+    from activities.signatures import Content, Preparation
+    from care import action as act
+    from care.draft import Draft
+    from care.journey import Journey
+    from care.steps import intake
+
+
+@workflow.defn
+class Intake(CommonActions):
+    """The referral has arrived and is made ready to be answered."""
+
+    @workflow.init
+    def __init__(self, journey: Journey) -> None:
+        super().__init__(journey)
+
+    @workflow.run
+    async def run(self, journey: Journey) -> Journey:
+        return await self.live(self.enter)
+
+    def enter(self, draft: Draft, preparation: Preparation | None) -> None:
+        """Everything begins with the clinic, its calendar, and the pathway that the referral's codes suggest."""
+        if preparation is None:
+            raise LookupError("an intake begins with a preparation")
+        intake.enter(draft, preparation.clinic, preparation.calendar, preparation.pathway)
+
+    def on_screen(self, draft: Draft, action: act.Screen) -> None:
+        """In intake every question is asked."""
+        intake.screen(draft, action)
+
+    def on_red_flag_handled(self, draft: Draft, action: act.HandleRedFlag) -> None:
+        """An all-clear lets the intake go on."""
+        intake.handle_red_flag(draft, action)
+
+    @workflow.update(description="Choose the pathway this referral is to follow.")
+    async def choose_pathway(self, action: act.ChoosePathway) -> act.Answer:
+        pathway = await workflow.execute_activity_method(
+            Content.load_pathway,
+            action.pathway,
+            summary="Read the pathway",
+            start_to_close_timeout=timedelta(seconds=10),
+        )
+        return await self.carry_out(action, lambda draft, a: intake.choose_pathway(draft, a, pathway))
+
+    @choose_pathway.validator
+    def _check_choose_pathway(self, action: act.ChoosePathway) -> None:
+        self.check(action, lambda draft, a: None)
+
+    @workflow.update(description="The patient of the referral is known.")
+    async def match_patient(self, action: act.MatchPatient) -> act.Answer:
+        return await self.carry_out(action, intake.match_patient)
+
+    @match_patient.validator
+    def _check_match_patient(self, action: act.MatchPatient) -> None:
+        self.check(action, intake.match_patient)
+
+    @workflow.update(description="Record whether the patient wants to be written to.")
+    async def record_consent(self, action: act.RecordConsent) -> act.Answer:
+        return await self.carry_out(action, intake.record_consent)
+
+    @record_consent.validator
+    def _check_record_consent(self, action: act.RecordConsent) -> None:
+        self.check(action, intake.record_consent)
+
+    @workflow.update(description="Ask the referrer for something that is missing.")
+    async def ask_referrer(self, action: act.AskReferrer) -> act.Answer:
+        return await self.carry_out(action, intake.ask_referrer)
+
+    @ask_referrer.validator
+    def _check_ask_referrer(self, action: act.AskReferrer) -> None:
+        self.check(action, intake.ask_referrer)
+
+    @workflow.update(description="What was missing has come.")
+    async def receive_information(self, action: act.ReceiveInformation) -> act.Answer:
+        return await self.carry_out(action, intake.receive_information)
+
+    @receive_information.validator
+    def _check_receive_information(self, action: act.ReceiveInformation) -> None:
+        self.check(action, intake.receive_information)
+
+    @workflow.update(description="Say no to the referral, with a coded reason.")
+    async def decline(self, action: act.Decline) -> act.Answer:
+        return await self.carry_out(action, intake.decline)
+
+    @decline.validator
+    def _check_decline(self, action: act.Decline) -> None:
+        self.check(action, intake.decline)
+
+    @workflow.update(description="Send the referral where it belongs.")
+    async def redirect(self, action: act.Redirect) -> act.Answer:
+        return await self.carry_out(action, intake.redirect)
+
+    @redirect.validator
+    def _check_redirect(self, action: act.Redirect) -> None:
+        self.check(action, intake.redirect)

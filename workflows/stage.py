@@ -1,0 +1,380 @@
+"""What all six stages share: the one commit, the one clock loop, actions with their answers, and the way on.
+
+A stage is a workflow type. It is set up in `__init__`, because an action may arrive before the first line of `run`;
+`run` enters the stage, tends the clocks until the stage is over, lets the handlers finish, and continues as the
+next stage's type under the same workflow id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import NoReturn, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, TypedSearchAttributes
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.signatures import Clinics, Delivery, Messages, Preparation, Records
+    from care import action as act
+    from care.card import card
+    from care.clock import Clock
+    from care.draft import Commit, Draft, Refused
+    from care.journey import Done, Journey, Stage
+    from care.notice import Notice
+    from care.steps import common
+    from workflows import attributes
+
+A = TypeVar("A", bound=act.Action)
+Step = Callable[[Draft, A], object]
+
+FAST_COMMIT = timedelta(seconds=2)
+DELIVERY_DAYS = timedelta(days=3)
+LAST_WORDS = timedelta(seconds=30)
+CALENDAR_AHEAD = timedelta(days=200)
+PERSIST_WITHIN = timedelta(seconds=10)
+RETRY_AT_MOST = timedelta(seconds=10)
+REMEMBERED_ACTIONS = 200
+REFUSALS = ["SlotTaken", "ActionReused"]
+
+
+class StageWorkflow:
+    """Base of the six stages."""
+
+    def __init__(self, journey: Journey) -> None:
+        self.journey = journey
+        self._turn = asyncio.Lock()
+        self._doing: dict[str, asyncio.Future[act.Answer]] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+        self._sending: set[str] = set()
+        self._sent: set[str] = set()
+        self._alarms = {notice.id: notice for notice in journey.alarms}
+        self._shown: TypedSearchAttributes | None = None
+        self._ready = False
+
+    # --- the life of a stage
+
+    async def live(self, enter: Callable[[Draft, Preparation | None], None]) -> Journey:
+        """Enter the stage, tend its clocks until it is over, and hand the journey on.
+
+        Returns only when the journey is closed; otherwise continues as the next stage.
+        """
+        await self._begin(enter)
+        for notice in self._alarms.values():
+            self._errand(self._alarm(notice))
+        self._run_errands()
+        while not self._over():
+            await self._tend_next_clock()
+        await self._finish()
+        if self.journey.next_stage is not None and self.journey.status != "closed":
+            self._continue_as(self.journey.next_stage)
+        if workflow.info().is_continue_as_new_suggested() and self.journey.status != "closed":
+            self._continue_as(self.journey.stage)
+        return self.journey
+
+    async def _begin(self, enter: Callable[[Draft, Preparation | None], None]) -> None:
+        entering = self.journey.entered_at is None or self.journey.next_stage is not None
+        if entering:
+            preparation = await self._prepare()
+            draft = Draft(self.journey, workflow.now())
+            enter(draft, preparation)
+            await self._commit(draft, f"Record: {draft.journey.stage.label} begins")
+        else:
+            self._show(None)
+        self._ready = True
+
+    async def _prepare(self) -> Preparation | None:
+        """The clinic's calendar, when the journey has none or it does not reach far enough."""
+        today = workflow.now().date()
+        calendar = self.journey.calendar
+        if calendar is not None and calendar.ends - today > CALENDAR_AHEAD:
+            return None
+        preparation = await workflow.execute_activity_method(
+            Clinics.prepare,
+            args=[self.journey.tenant, self.journey.referral.suggested_pathway, today],
+            start_to_close_timeout=timedelta(seconds=30),
+            summary="Read the clinic's opening days, and the pathway that the referral suggests",
+        )
+        self.journey.calendar = preparation.calendar
+        return preparation
+
+    def _over(self) -> bool:
+        return (
+            self.journey.next_stage is not None
+            or self.journey.status == "closed"
+            or workflow.info().is_continue_as_new_suggested()
+        )
+
+    async def _finish(self) -> None:
+        """Let every handler answer, and give messages a moment to leave; the rest is handed on."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._errands:
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: not self._errands, timeout=LAST_WORDS, timeout_summary="A moment for messages to leave"
+                )
+        if self.journey.status == "closed":
+            await workflow.wait_condition(lambda: not self._errands)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    def _continue_as(self, stage: Stage) -> NoReturn:
+        self.journey.alarms = list(self._alarms.values())
+        workflow.continue_as_new(workflow=stage.value, args=[self.journey])
+
+    # --- clocks
+
+    async def _tend_next_clock(self) -> None:
+        """Sleep until the earliest clock; wake early only when another becomes earlier, or the stage is over."""
+        clock = self.journey.next_clock
+        if clock is None:
+            await workflow.wait_condition(lambda: self._over() or self.journey.next_clock is not None)
+            return
+        wait = clock.due - workflow.now()
+        if wait > timedelta(0):
+            due = clock.due
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._over() or self._earlier_than(due), timeout=wait, timeout_summary=clock.label
+                )
+            return
+        async with self._turn:
+            now = workflow.now()
+            draft = Draft(self.journey, now)
+            for due_clock in [c for c in self.journey.clocks if c.paused_at is None and c.due <= now]:
+                standing = any(c.id == due_clock.id for c in draft.journey.clocks)
+                if standing and draft.journey.next_stage is None:
+                    self.on_clock(draft, due_clock)
+            await self._commit(draft, f"Record: {clock.label}")
+        self._run_errands()
+
+    def _something_due(self) -> bool:
+        clock = self.journey.next_clock
+        return clock is not None and clock.due <= workflow.now()
+
+    def _earlier_than(self, moment: datetime) -> bool:
+        clock = self.journey.next_clock
+        return clock is not None and clock.due < moment
+
+    def on_clock(self, draft: Draft, clock: Clock) -> None:
+        """A clock ran out. Stages handle their own kinds; one left over from another stage is dropped."""
+        if clock.kind == "task":
+            common.task_due(draft, clock)
+        else:
+            draft.stop_clock(clock.kind, clock.subject)
+
+    # --- actions
+
+    def check(self, action: A, step: Step[A]) -> None:
+        """Validator: try the step on a draft that is thrown away. Refuses with why, and what is right now."""
+        if self._known(action) or not self._ready:
+            return
+        self._attempt(action, step)
+
+    async def carry_out(self, action: A, step: Step[A]) -> act.Answer:
+        """Do it once. A repeat, in flight or later, gets the first one's answer."""
+        if (answer := self._known(action)) is not None:
+            return answer
+        if (first := self._doing.get(action.action_id)) is not None:
+            return await asyncio.shield(first)
+        self._doing[action.action_id] = done = asyncio.get_running_loop().create_future()
+        try:
+            await workflow.wait_condition(lambda: self._ready)
+            self._raise_alarms(action)
+            # What is due comes before what is asked: so the order of decisions never depends on who woke up first.
+            await workflow.wait_condition(lambda: self._over() or not self._something_due())
+            async with self._turn:
+                answer = await self._commit_action(action, step)
+        except BaseException as error:
+            del self._doing[action.action_id]
+            if not done.done():
+                done.set_exception(error)
+                done.exception()  # seen: whoever waits for it gets it, and nobody has to
+            raise
+        done.set_result(answer)
+        del self._doing[action.action_id]
+        self._run_errands()
+        return answer
+
+    async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
+        draft = self._attempt(action, step)
+        seq = draft.journey.seq
+        draft.journey.done[action.action_id] = Done(digest=_digest(action), seq=seq, stage=self.journey.stage)
+        for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
+            del draft.journey.done[forgotten]
+        commit = await self._commit_asked(draft, f"Record: {_words(type(action).__name__)}")
+        return act.Answer(
+            journey=self.journey.id,
+            seq=seq,
+            stage=commit.stage,
+            status=commit.status,
+            text=commit.entries[0].text if commit.entries else "",
+        )
+
+    def _attempt(self, action: A, step: Step[A]) -> Draft:
+        try:
+            common.check_expected(self.journey, action)
+            draft = Draft(
+                self.journey,
+                workflow.now(),
+                action.actor,
+                action_id=action.action_id,
+                digest=_digest(action),
+                note=action.note,
+            )
+            step(draft, action)
+        except Refused as refused:
+            raise ApplicationError(str(refused), type=refused.kind, non_retryable=True) from None
+        except (LookupError, ValueError, TypeError) as defect:
+            # Ours, not the caller's; but a plain exception here would block the journey for everybody.
+            workflow.logger.error("a step failed", exc_info=True)
+            raise ApplicationError(
+                f"Continuum could not do this ({type(defect).__name__}); nothing was changed",
+                type="Defect",
+                non_retryable=True,
+            ) from None
+        return draft
+
+    def _known(self, action: act.Action) -> act.Answer | None:
+        """The answer given to this action before. Raises when its id was used for something else."""
+        done = self.journey.done.get(action.action_id)
+        if done is None:
+            return None
+        if done.digest != _digest(action):
+            raise ApplicationError(
+                "this action id was used before for something else; use a new one",
+                type="ActionReused",
+                non_retryable=True,
+            )
+        return act.Answer(
+            journey=self.journey.id, seq=done.seq, stage=done.stage, status=self.journey.status, text="done before"
+        )
+
+    # --- the commit, and what follows from it
+
+    async def _commit(self, draft: Draft, summary: str) -> Commit:
+        """Write what Temporal itself brought about: a stage's beginning, a clock, an undelivered message.
+
+        Its cause is in the history already, so a local activity is enough: should this workflow task be lost after
+        the write, the next one makes the same decision again and finds it written. A stalled database holds the
+        workflow task for two seconds at most; then a regular activity goes on trying.
+        """
+        commit = draft.commit()
+        try:
+            await workflow.execute_local_activity_method(
+                Records.persist,
+                commit,
+                summary=summary,
+                schedule_to_close_timeout=FAST_COMMIT,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except FailureError:
+            await self._persist(commit, summary, RetryPolicy(maximum_interval=RETRY_AT_MOST))
+        return self._done(draft, commit)
+
+    async def _commit_asked(self, draft: Draft, summary: str) -> Commit:
+        """Write what a person asked for.
+
+        An update is in the history only once its workflow task completes. Written by a local activity, a decision
+        could stand in the journal while the update that caused it was lost with the task; so this is a regular
+        activity, whose scheduling makes the update durable first.
+        """
+        commit = draft.commit()
+        retry = RetryPolicy(maximum_interval=RETRY_AT_MOST, non_retryable_error_types=REFUSALS)
+        try:
+            await self._persist(commit, summary, retry)
+        except ActivityError as failure:
+            refusal = failure.cause
+            if isinstance(refusal, ApplicationError) and refusal.type in REFUSALS:
+                raise ApplicationError(refusal.message, type=refusal.type, non_retryable=True) from None
+            raise
+        return self._done(draft, commit)
+
+    async def _persist(self, commit: Commit, summary: str, retry: RetryPolicy) -> None:
+        await workflow.execute_activity_method(
+            Records.persist, commit, summary=summary, start_to_close_timeout=PERSIST_WITHIN, retry_policy=retry
+        )
+
+    def _done(self, draft: Draft, commit: Commit) -> Commit:
+        """Only now is it true here."""
+        self.journey = draft.journey
+        self.journey.outgoing = [i for i in self.journey.outgoing if i not in self._sent]
+        self._show(commit)
+        return commit
+
+    def _show(self, commit: Commit | None) -> None:
+        """Card and search attributes; the latter only when they changed."""
+        workflow.set_current_details(card(self.journey, workflow.now()))
+        if commit is None:
+            return
+        shown = attributes.of(commit)
+        if shown != self._shown:
+            self._shown = shown
+            workflow.upsert_search_attributes([pair.key.value_set(pair.value) for pair in shown.search_attributes])
+
+    def _raise_alarms(self, action: act.Action) -> None:
+        """A red flag's alarm waits for nothing, least of all for the record."""
+        answers: dict[str, bool] = getattr(action, "answers", {})
+        try:
+            common.check_expected(self.journey, action)
+            alarms = common.alarms(self.journey, answers, action.action_id, workflow.now())
+        except Refused:
+            return
+        for notice in alarms:
+            self._alarms[notice.id] = notice
+            self._errand(self._alarm(notice))
+
+    async def _alarm(self, notice: Notice) -> None:
+        await workflow.execute_activity_method(
+            Messages.alarm,
+            args=[notice, self.journey.tenant],
+            summary="Red flag: alarm the clinician on call",
+            start_to_close_timeout=timedelta(seconds=30),
+        )
+        self._alarms.pop(notice.id, None)
+
+    def _run_errands(self) -> None:
+        """Hand to their channels what the commit queued. Care never waits for it."""
+        ids = tuple(i for i in self.journey.outgoing if i not in self._sending)
+        if ids:
+            self._sending.update(ids)
+            self._errand(self._deliver(ids))
+
+    async def _deliver(self, ids: tuple[str, ...]) -> None:
+        undelivered = ids
+        try:
+            undelivered = await workflow.execute_activity_method(
+                Messages.deliver,
+                Delivery(journey=self.journey.id, tenant=self.journey.tenant, ids=ids),
+                summary=f"Send {len(ids)} message{'s' if len(ids) > 1 else ''} to the people concerned",
+                start_to_close_timeout=timedelta(minutes=2),
+                schedule_to_close_timeout=DELIVERY_DAYS,
+            )
+        except ActivityError:
+            workflow.logger.warning("messages could not be sent", extra={"count": len(ids)})
+        self._sent.update(ids)
+        self.journey.outgoing = [i for i in self.journey.outgoing if i not in self._sent]
+        if not undelivered or self.journey.status == "closed":
+            return
+        async with self._turn:
+            draft = Draft(self.journey, workflow.now())
+            for notice in undelivered:
+                common.undelivered(draft, notice)
+            await self._commit(draft, "Record: a message could not be sent")
+
+    def _errand(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+
+def _digest(action: act.Action) -> str:
+    """What makes two actions the same: everything they say but their time of arrival."""
+    return sha256(f"{type(action).__name__}{action.model_dump_json()}".encode()).hexdigest()
+
+
+def _words(name: str) -> str:
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
