@@ -1,0 +1,377 @@
+"""The command line. Each command speaks to people, and with `--json` to programs.
+
+Exit codes: 0 done, 1 done but something was refused or is not confirmed, 2 a mistake in how it was called or where
+(one line on standard error says what is wrong and what would be right).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast, get_args
+
+import typer
+
+from care.action import ACTIONS, Expected
+from care.actor import Actor, Role
+from care.journey import Stage
+from care.rules import Decided
+from care.rules.registry import rerun
+from continuum import output
+from continuum.embedded.folder import Stack, StackError
+from continuum.embedded.mail import read_mail
+from continuum.embedded.ports import Ports
+from continuum.site import DEFAULT_FOLDER, Site, bring_up_to_date, site
+from gateway.acting import ActionRefused, NotConfirmed, perform
+from gateway.referring import receive
+from records import journeys as reading
+from records.database import DatabaseAway
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Referrals and care pathways for rehabilitation providers.", no_args_is_help=True, add_completion=False
+)
+Dir = Annotated[Path | None, typer.Option("--dir", help="The stack's folder (default: .continuum here).")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+class Mistake(Exception):  # noqa: N818
+    """The caller's mistake: one line, exit code 2."""
+
+
+@app.command()
+def up(
+    folder: Dir = None,
+    json_: Json = False,
+    temporal_port: Annotated[int | None, typer.Option(help="Temporal's port.")] = None,
+    ui_port: Annotated[int | None, typer.Option(help="The port of Temporal's Web UI.")] = None,
+    postgres_port: Annotated[int | None, typer.Option(help="PostgreSQL's port.")] = None,
+    smtp_port: Annotated[int | None, typer.Option(help="The mail sink's port.")] = None,
+    time_skipping: Annotated[bool, typer.Option(help="Let the demo and tests move a journey's clock.")] = False,
+) -> None:
+    """Run everything on this machine: PostgreSQL, Temporal with its UI, the worker, and a mail sink."""
+    from continuum.embedded import supervisor
+
+    options = supervisor.Options(
+        folder=folder or DEFAULT_FOLDER,
+        ports=Ports(temporal=temporal_port, ui=ui_port, postgres=postgres_port, smtp=smtp_port),
+        migrate=bring_up_to_date,
+        worker_env={},
+        time_skipping=time_skipping,
+    )
+
+    def ready(stack: Stack) -> None:
+        if json_:
+            output.as_json(stack)
+        else:
+            _addresses(stack, folder)
+        sys.stdout.flush()
+
+    asyncio.run(supervisor.up(options, ready, _progress))
+
+
+def _addresses(stack: Stack, folder: Path | None) -> None:
+    where = f" --dir {folder}" if folder else ""
+    output.console.print("\n[bold]Continuum is up.[/]  Ctrl-C stops it; start it again and every journey goes on.\n")
+    for name, value in (
+        ("Temporal's Web UI", stack.ui_url),
+        ("Temporal", stack.temporal_address),
+        ("PostgreSQL", f"{stack.postgres_host}:{stack.postgres_port}"),
+        ("Mail (SMTP)", f"{stack.smtp_host}:{stack.smtp_port}, read it with: continuum mail{where}"),
+        ("Next", f"continuum refer{where} FILE"),
+    ):
+        output.console.print(f"  {name:<18} {value}", soft_wrap=True, highlight=False)
+
+
+def _progress(step: str) -> None:
+    print(f"  {step}", file=sys.stderr, flush=True)
+
+
+@app.command()
+def refer(
+    files: Annotated[list[Path], typer.Argument(help="FHIR R4 ServiceRequest or Bundle, JSON.", metavar="FILE...")],
+    folder: Dir = None,
+    json_: Json = False,
+    source: Annotated[str, typer.Option(help="The sender, where the message does not name one.")] = "command-line",
+) -> None:
+    """Take in referrals. One line for each file: accepted, duplicate, amendment or refused."""
+
+    async def work(here: Site) -> int:
+        refused = 0
+        for file in files:
+            try:
+                raw = file.read_bytes()
+            except OSError as error:
+                raise Mistake(f"{file}: cannot be read ({error.strerror})") from None
+            received = await receive(here.database, raw, tenant=here.tenant, source=source, now=datetime.now(UTC))
+            refused += received.outcome == "refused"
+            if json_:
+                print(json.dumps({"file": str(file), **received.model_dump()}), flush=True)
+            else:
+                rest = " ".join(part for part in (received.journey, received.reason) if part)
+                at = f" at {received.path}" if received.outcome == "refused" and received.path else ""
+                print(f"{file}: {received.outcome} {rest}{at}", flush=True)
+        return 1 if refused else 0
+
+    _run(work, folder)
+
+
+@app.command()
+def journeys(
+    folder: Dir = None,
+    json_: Json = False,
+    stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only open, on_hold or closed.")] = None,
+) -> None:
+    """List journeys, the most urgent first."""
+
+    async def work(here: Site) -> int:
+        rows = await reading.journeys(here.database, here.tenant, stage=stage, status=status)
+        waiting = await reading.to_be_started(here.database, here.tenant)
+        if json_:
+            output.as_json(rows)
+        else:
+            output.journeys(rows)
+            if waiting:
+                output.console.print(f"{len(waiting)} more are stored and begin in a moment.")
+        return 0
+
+    _run(work, folder)
+
+
+@app.command()
+def show(
+    journey: Annotated[str, typer.Argument(help="The journey's id.", metavar="ID")],
+    folder: Dir = None,
+    json_: Json = False,
+    why: Annotated[int | None, typer.Option(help="Explain the decision of this journal row.", metavar="SEQ")] = None,
+) -> None:
+    """Show one journey: where it stands, its plan with the origin of each value, and its journal."""
+
+    async def work(here: Site) -> int:
+        record = await reading.journey(here.database, here.tenant, journey)
+        if record is None:
+            raise Mistake(f"there is no journey {journey!r}; continuum journeys lists them")
+        if why is not None:
+            return _why(record, why, json_)
+        if json_:
+            output.as_json(record)
+        else:
+            output.journey(record, here.stack.ui_url if here.stack else None)
+        return 0
+
+    _run(work, folder)
+
+
+def _why(record: dict[str, Any], seq: int, json_: bool) -> int:
+    row = next((r for r in record["journal"] if r["seq"] == seq), None)
+    if row is None:
+        raise Mistake(f"the journal has no row {seq}; it has 1 to {len(record['journal'])}")
+    if row["rule"] is None:
+        decided = [str(r["seq"]) for r in record["journal"] if r["rule"]]
+        raise Mistake(f"row {seq} was not decided by a rule; these were: {', '.join(decided) or 'none'}")
+    decided_row = Decided(rule=row["rule"], version=row["rule_version"], inputs=row["inputs"], outcome=row["outcome"])
+    try:
+        same: bool | None = rerun(decided_row) == decided_row.outcome
+    except KeyError:
+        same = None
+    if json_:
+        output.as_json({**row, "same_today": same})
+    else:
+        output.why(row, same)
+    return 0
+
+
+@app.command()
+def tasks(
+    folder: Dir = None,
+    json_: Json = False,
+    owner: Annotated[str | None, typer.Option(help="Only this queue or person.")] = None,
+) -> None:
+    """List what is owed, soonest due first."""
+
+    async def work(here: Site) -> int:
+        rows = await reading.tasks(here.database, here.tenant, owner=owner)
+        output.as_json(rows) if json_ else output.tasks(rows)
+        return 0
+
+    _run(work, folder)
+
+
+@app.command()
+def act(
+    journey: Annotated[str, typer.Argument(help="The journey's id.", metavar="ID")],
+    action: Annotated[str, typer.Argument(help=f"One of: {', '.join(sorted(ACTIONS))}.", metavar="ACTION")],
+    folder: Dir = None,
+    json_: Json = False,
+    data: Annotated[str, typer.Option(help='The action\'s fields, as a JSON object; "note" may be free text.')] = "{}",
+    person: Annotated[str, typer.Option(help="Who acts, by directory id.")] = "p-coordinator",
+    role: Annotated[str, typer.Option(help=f"In which role: {', '.join(get_args(Role))}.")] = "coordinator",
+    action_id: Annotated[str | None, typer.Option(help="Repeat an earlier action under its id.")] = None,
+    expect: Annotated[str | None, typer.Option(help="The stage this is meant for (default: the present one).")] = None,
+) -> None:
+    """Act on a journey."""
+    fields = _fields(data)
+    if role not in get_args(Role):
+        raise SystemExit(_mistaken(f"--role is one of: {', '.join(get_args(Role))}"))
+    stages = {s.value.lower(): s for s in Stage}
+    if expect is not None and expect.lower() not in stages:
+        raise SystemExit(_mistaken(f"--expect is one of: {', '.join(s.value for s in Stage)}"))
+
+    async def work(here: Site) -> int:
+        actor = Actor(person=person, role=cast(Role, role), tenant=here.tenant)
+        try:
+            answer = await perform(
+                await here.temporal(),
+                here.database,
+                journey=journey,
+                name=action,
+                data=fields,
+                actor=actor,
+                action_id=action_id,
+                expected=Expected(stage=stages[expect.lower()]) if expect else None,
+            )
+        except ActionRefused as refused:
+            if refused.kind in ("NoSuchAction", "NoSuchJourney", "BadData"):
+                raise Mistake(str(refused)) from None
+            if json_:
+                output.as_json({"outcome": "refused", "kind": refused.kind, "reason": str(refused)})
+            else:
+                print(f"refused: {refused}")
+            return 1
+        except NotConfirmed as waiting:
+            if json_:
+                output.as_json({"outcome": "not_confirmed", "action_id": waiting.action_id, "reason": str(waiting)})
+            else:
+                print(waiting)
+            return 1
+        if json_:
+            output.as_json({"outcome": "done", **answer.model_dump(mode="json")})
+        else:
+            print(f"done: {answer.text} (row {answer.seq}; now in {answer.stage.label})")
+        return 0
+
+    _run(work, folder)
+
+
+def _fields(data: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(data)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise SystemExit(_mistaken("--data is a JSON object, for example '{\"messages\": true}'"))
+    return fields
+
+
+@app.command()
+def notices(
+    folder: Dir = None,
+    json_: Json = False,
+    journey: Annotated[str | None, typer.Option(help="Only this journey.")] = None,
+) -> None:
+    """List what was said to whom, and how it went."""
+
+    async def work(here: Site) -> int:
+        rows = await reading.notices(here.database, here.tenant, journey_id=journey)
+        output.as_json(rows) if json_ else output.notices(rows)
+        return 0
+
+    _run(work, folder)
+
+
+@app.command()
+def mail(
+    number: Annotated[int | None, typer.Argument(help="Show this message whole.")] = None,
+    folder: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Read the mail that the embedded stack's sink received."""
+
+    async def work(here: Site) -> int:
+        if here.folder is None:
+            raise Mistake("only the embedded stack has a mail sink; name its folder with --dir")
+        letters = read_mail(here.folder.mail)
+        if number is not None:
+            letters = [m for m in letters if m.number == number]
+            if not letters:
+                raise Mistake(f"there is no message {number}; continuum mail lists them")
+        if json_:
+            output.as_json([m.model_dump(mode="json") for m in letters])
+        elif number is not None:
+            m = letters[0]
+            print(f"To:      {', '.join(m.to)}\nSubject: {m.subject}\n\n{m.body}")
+        else:
+            rows = ((m.number, output.when(m.received_at), ", ".join(m.to), m.subject) for m in letters)
+            output.table(f"{len(letters)} messages", ("No.", "Received", "To", "Subject"), rows, empty="No mail yet.")
+        return 0
+
+    _run(work, folder)
+
+
+@app.command()
+def worker() -> None:
+    """Run only the worker, against the Temporal service and PostgreSQL that the environment names."""
+    import worker as process
+
+    raise SystemExit(process.main())
+
+
+@app.command()
+def migrate(
+    owner_url: Annotated[
+        str, typer.Option(envvar="CONTINUUM_OWNER_DATABASE_URL", help="The owner's database address.")
+    ],
+    owner_password_file: Annotated[
+        Path | None, typer.Option(envvar="CONTINUUM_OWNER_DATABASE_PASSWORD_FILE", help="A file with the password.")
+    ] = None,
+    app_role: Annotated[str, typer.Option(help="The role that the worker uses.")] = "app",
+) -> None:
+    """Bring a PostgreSQL database up to this version."""
+    from urllib.parse import quote, urlsplit, urlunsplit
+
+    if owner_password_file is not None:
+        parts = urlsplit(owner_url)
+        secret = quote(owner_password_file.read_text("utf-8").strip(), safe="")
+        host = parts.netloc.rpartition("@")[2]
+        owner_url = urlunsplit(parts._replace(netloc=f"{parts.username or 'owner'}:{secret}@{host}"))
+    _main(bring_up_to_date(owner_url, app_role))
+
+
+def _run(work: Any, folder: Path | None) -> None:
+    async def main() -> int:
+        async with site(folder) as here:
+            return int(await work(here))
+
+    raise SystemExit(_main(main()))
+
+
+def _main(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except (Mistake, StackError) as mistake:
+        raise SystemExit(_mistaken(str(mistake))) from None
+    except DatabaseAway as away:
+        raise SystemExit(_mistaken(f"{away}; try again in a moment")) from None
+
+
+def _mistaken(line: str) -> int:
+    print(f"continuum: {' '.join(line.split())}", file=sys.stderr)
+    return 2
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app()
+    except (StackError, Mistake) as mistake:
+        sys.exit(_mistaken(str(mistake)))
+
+
+if __name__ == "__main__":
+    main()

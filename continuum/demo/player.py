@@ -1,0 +1,171 @@
+"""Plays one journey: sends the referral, moves the journey's clock, and acts as the people concerned would.
+
+Nothing here stands in for anything: the workflows, the record and the mail are the real ones; only the journey's
+own clock is moved, by the server's time skipping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from care.action import Answer, Expected
+from care.actor import Actor, Role
+from care.calendar import Calendar
+from care.journey import Stage
+from gateway.acting import NotConfirmed, perform
+from gateway.referring import Received, receive
+from records import journeys
+from records.database import Database, DatabaseAway
+
+Row = dict[str, Any]
+Narrator = Callable[[str, Row], None]
+
+MAX_SKIPS = 5000
+PATIENCE = timedelta(seconds=60)
+PEOPLE: dict[Role, str] = {
+    "coordinator": "p-coordinator",
+    "therapist": "p-therapist",
+    "clinical_lead": "p-lead",
+    "surgeon": "p-surgeon",
+    "on_call": "p-on-call",
+    "patient": "p-patient",
+    "referrer": "p-referrer",
+}
+
+
+class Player:
+    """One journey and everybody in it."""
+
+    def __init__(
+        self, name: str, client: Client, database: Database, calendar: Calendar, *, tenant: str, narrate: Narrator
+    ) -> None:
+        self.name = name
+        self.journey = ""
+        self._client = client
+        self._database = database
+        self._calendar = calendar
+        self._tenant = tenant
+        self._narrate = narrate
+        self._told = 0
+        self._acted = 0
+        self._skipper = TimeSkipper(
+            client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=MAX_SKIPS)
+        )
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, Any]:
+        """The journey's workflow."""
+        return self._client.get_workflow_handle(self.journey)
+
+    async def refer(self, raw: bytes, *, source: str = "demo") -> Received:
+        """The physician's system sends the referral; waits until the journey has begun."""
+        received = await receive(
+            self._database, raw, tenant=self._tenant, source=source, now=datetime.now(UTC)
+        )
+        if received.journey is not None:
+            self.journey = received.journey
+            await self._until(lambda row: row["seq"] > 0)
+        return received
+
+    async def now(self) -> datetime:
+        """The journey's own time."""
+        return await self._skipper.get_current_time(self.handle)
+
+    async def wait(self, until: datetime | None = None, **delta: float) -> None:
+        """Let time pass: to a moment, or for so many days, hours or minutes."""
+        now = await self.now()
+        target = until if until is not None else now + timedelta(**delta)
+        if target > now and (await self.state())["status"] != "closed":
+            await self._skipper.fast_forward(self.handle, target - now)
+        await self._settle()
+
+    async def slot(self, *, after: datetime, hour: int = 10, minutes: int = 60) -> datetime:
+        """The first day from `after` on with an opening that long at that hour of the clinic's day."""
+        start = max(after, await self.now() + timedelta(minutes=5))
+        day = self._calendar.local(start).replace(hour=hour, minute=0, second=0, microsecond=0)
+        while day <= start or not self._calendar.is_open(day, day + timedelta(minutes=minutes)):
+            day += timedelta(days=1)
+        return day.astimezone(UTC)
+
+    async def act(self, name: str, role: Role = "coordinator", **data: Any) -> Answer:
+        """Somebody does something; asks again where the answer does not come in time."""
+        self._acted += 1
+        action_id = f"demo-{self.name.replace(' ', '-')}-{self._acted}"
+        person = data.pop("person", PEOPLE.get(role, "p-staff"))
+        actor = Actor(person=person, role=role, tenant=self._tenant)
+        stage = Expected(stage=Stage((await self.state())["stage"]))
+        body = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in data.items()}
+        while True:
+            try:
+                answer = await perform(
+                    self._client,
+                    self._database,
+                    journey=self.journey,
+                    name=name,
+                    data=dict(body),
+                    actor=actor,
+                    action_id=action_id,
+                    expected=stage,
+                )
+                break
+            except (NotConfirmed, DatabaseAway):
+                await asyncio.sleep(1)
+        await self._settle()
+        return answer
+
+    async def visit(
+        self, *, after: datetime, scores: Row | None = None, answers: Row | None = None, outcome: str = "attended"
+    ) -> Answer:
+        """Book a visit, let its time come, and record what happened."""
+        starts_at = await self.slot(after=after)
+        await self.act("book_visit", clinician="p-therapist", starts_at=starts_at, person="p-front-desk")
+        record = await self.record()
+        visit = next(v for v in record["visits"] if v["status"] == "booked" and v["starts_at"] == starts_at)
+        await self.wait(until=visit["ends_at"] - timedelta(minutes=1))
+        return await self.act(
+            "record_visit",
+            "therapist",
+            visit=visit["id"],
+            outcome=outcome,
+            scores=scores or {},
+            answers=answers or {},
+        )
+
+    async def state(self) -> Row:
+        """The journey as the record has it."""
+        row = await journeys.journey_row(self._database, self._tenant, self.journey)
+        return row or {}
+
+    async def record(self) -> Row:
+        """The journey with everything that belongs to it."""
+        return await journeys.journey(self._database, self._tenant, self.journey) or {}
+
+    async def until_stage(self, stage: Stage) -> None:
+        """Wait until the record says that the stage has begun."""
+        await self._until(lambda row: row["stage"] == stage)
+
+    async def until_closed(self) -> None:
+        """Wait until the journey is closed."""
+        await self._until(lambda row: row["status"] == "closed")
+
+    async def _until(self, condition: Callable[[Row], bool]) -> None:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            while True:
+                row = await self.state()
+                if row and condition(row):
+                    break
+                await asyncio.sleep(0.02)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Tell what is new in the journal."""
+        for row in (await self.record()).get("journal", []):
+            if row["seq"] > self._told:
+                self._told = row["seq"]
+                self._narrate(self.name, row)

@@ -1,0 +1,179 @@
+"""What people see: tables and timelines for the terminal, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+Row = dict[str, Any]
+console = Console(soft_wrap=False)
+
+
+def as_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
+
+
+def when(moment: datetime | str | None) -> str:
+    """A moment as people write it."""
+    if moment is None:
+        return ""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return f"{moment:%a %d %b %Y %H:%M}"
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+    """A table, or a line that says why there is none."""
+    body = [[escape("" if cell is None else str(cell)) for cell in row] for row in rows]
+    if not body:
+        console.print(empty)
+        return
+    drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in body:
+        drawn.add_row(*row)
+    console.print(drawn)
+
+
+def journeys(rows: list[Row]) -> None:
+    """The list of journeys."""
+    table(
+        f"{len(rows)} journeys",
+        ("Journey", "Patient", "Stage", "Status", "Pathway", "Priority", "Waiting on", "Next due"),
+        (
+            (
+                r["id"],
+                r["patient"] or "to be matched",
+                r["stage"],
+                f"{r['status']} ({r['outcome']})" if r["outcome"] else r["status"],
+                r["pathway"],
+                r["priority"],
+                r["waiting_on"],
+                when(r["next_due_at"]) + (" overdue" if r["overdue"] else ""),
+            )
+            for r in rows
+        ),
+        empty="No journeys yet. Send a referral: continuum refer FILE",
+    )
+
+
+def tasks(rows: list[Row]) -> None:
+    """What is owed."""
+    table(
+        f"{len(rows)} open tasks",
+        ("Due", "Task", "Owner", "Patient", "Stage", "Journey"),
+        (
+            (when(r["due_at"]), r["label"], r["owner"].split(":", 1)[-1], r["patient"], r["stage"], r["journey"])
+            for r in rows
+        ),
+        empty="Nothing is owed.",
+    )
+
+
+def notices(rows: list[Row]) -> None:
+    """What was said to whom."""
+    table(
+        f"{len(rows)} notices",
+        ("Send after", "To", "Message", "Status", "Why", "Journey"),
+        ((when(r["send_after"]), r["recipient"], r["template"], r["status"], r["reason"], r["journey"]) for r in rows),
+        empty="No notices.",
+    )
+
+
+def journey(record: Row, ui: str | None) -> None:
+    """One journey: where it stands, and its journal."""
+    head = Text()
+    head.append(f"{record['patient'] or 'Patient to be matched'}", style="bold")
+    head.append(f"   {record['stage']}, {record['status']}")
+    if record["outcome"]:
+        head.append(f" ({record['outcome']})")
+    console.print(head)
+    facts = [
+        ("Journey", record["id"]),
+        ("Referral", record["referral_id"]),
+        ("Received", when(record["received_at"])),
+        ("Pathway", record["pathway"]),
+        ("Priority", record["priority"]),
+        ("Waiting on", f"{record['waiting_on']} {when(record['next_due_at'])}".strip()),
+        ("In Temporal", f"{ui}/namespaces/default/workflows/{record['id']}" if ui else None),
+    ]
+    for name, value in facts:
+        if value:
+            console.print(f"  {name:<12}", Text(str(value)), soft_wrap=True)
+    console.print()
+    for plan in record["plans"]:
+        _plan(plan["body"])
+    open_tasks = [t for t in record["tasks"] if t["settled_at"] is None]
+    if open_tasks:
+        table(
+            "Owed now",
+            ("Due", "Task", "Owner"),
+            ((when(t["due_at"]), t["label"], t["owner"]) for t in open_tasks),
+            empty="",
+        )
+        console.print()
+    table(
+        "Journal",
+        ("Row", "When", "What", "By"),
+        ((r["seq"], when(r["at"]), r["text"], f"{r['person']} ({r['role']})") for r in record["journal"]),
+        empty="Nothing has happened yet.",
+    )
+    decided = [str(r["seq"]) for r in record["journal"] if r["rule"]]
+    if decided:
+        console.print(f"\nDecided by a rule: rows {', '.join(decided)}. Why? continuum show {record['id']} --why ROW")
+
+
+def _plan(plan: Row) -> None:
+    console.print(f"[bold]Plan of care[/] {escape(plan['label'])}, {plan['discipline']}, {plan['status']}")
+    values = [
+        (name.replace("_", " "), plan[name]) for name in ("visits_planned", "visits_per_week", "weeks", "visit_minutes")
+    ]
+    rows = [(name, f"{v['value']:g}", _origin(v["origin"])) for name, v in values]
+    rows += [
+        (
+            f"goal: {g['measure']}",
+            f"{g['op']} {g['target']:g} from {g['baseline']:g}{' (met)' if g['met'] else ''}",
+            _origin(g["origin"]),
+        )
+        for g in plan["goals"]
+    ]
+    rows.append(("visits attended", str(plan["visits_attended"]), ""))
+    table("", ("", "Value", "Where it comes from"), rows, empty="")
+    console.print()
+
+
+def _origin(origin: Row) -> str:
+    inputs = ", ".join(f"{k} {v}" for k, v in origin["inputs"].items())
+    return f"{origin['rule']}{f' with {inputs}' if inputs else ''} [{origin['basis']}: {origin['source']}]"
+
+
+def why(row: Row, same: bool | None) -> None:
+    """One decision: rule, version, inputs, outcome, and whether the rule says the same today."""
+    console.print(f"[bold]{escape(row['text'])}[/]")
+    console.print(f"  at           {when(row['at'])}, by {row['person']} ({row['role']})")
+    console.print(f"  rule         {row['rule']}, version {row['rule_version']}")
+    console.print(f"  pathway      {row['pathway']}")
+    console.print(
+        "  run again    " + {True: "the same decision", False: "ANOTHER decision", None: "the rule is gone"}[same]
+    )
+    for name in ("inputs", "outcome"):
+        console.print(f"\n[bold]{name.capitalize()}[/]")
+        console.print_json(json.dumps(row[name], default=_plain))

@@ -1,0 +1,57 @@
+"""Settings of a running Continuum, from the environment. How to reach Temporal is Temporal's own business: it reads
+`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and their like, or `temporal.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from channels.mail import MailSettings
+
+
+class Settings(BaseSettings):
+    """Each field is `CONTINUUM_` and its name in capitals. Secrets may come as files (`..._FILE`)."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTINUUM_", hide_input_in_errors=True)
+
+    database_url: str = "postgresql://app@127.0.0.1:5432/continuum"
+    database_password_file: Path | None = None
+    database_connections: int = 10
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 25
+    smtp_from: str = "continuum@clinic.example"
+    smtp_username: str | None = None
+    smtp_password_file: Path | None = None
+    smtp_tls: Literal["none", "starttls", "implicit"] = "none"
+    alarm_address: str = "on-call@clinic.example"
+    """Where alarms go when the directory cannot be read."""
+    tenant: str = "clinic"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def database_password(self) -> str | None:
+        """The password, if a file holds one."""
+        return _secret(self.database_password_file)
+
+    def mail(self) -> MailSettings:
+        """How mail leaves."""
+        password = _secret(self.smtp_password_file)
+        return MailSettings(
+            host=self.smtp_host,
+            port=self.smtp_port,
+            sender=self.smtp_from,
+            username=self.smtp_username,
+            password=SecretStr(password) if password else None,
+            tls=self.smtp_tls,
+        )
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain of our Message-IDs."""
+        return self.smtp_from.rpartition("@")[2].strip("> ") or "continuum.invalid"
+
+
+def _secret(path: Path | None) -> str | None:
+    return path.read_text("utf-8").strip() if path else None

@@ -1,0 +1,99 @@
+"""One Continuum to talk to: the stack of a folder, or the services that the environment names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from continuum.embedded.folder import Folder, Stack, StackError, read_stack
+from continuum.embedded.postgres import database_url
+from continuum.settings import Settings
+from records import clinics
+from records.database import Database, DatabaseAway
+from records.migrate import MigrationError, migrate
+from workflows.connection import connect
+
+DEFAULT_FOLDER = Path(".continuum")
+
+WEEKDAY = [["08:00", "18:00"]]
+EXAMPLE_CLINIC = clinics.ClinicRow(
+    tenant="clinic",
+    id="main",
+    name="Example Rehabilitation Clinic",
+    lead="p-lead",
+    timezone="Asia/Dubai",
+    country="AE",
+    week=[WEEKDAY, WEEKDAY, WEEKDAY, WEEKDAY, [["08:00", "12:00"]], [], []],
+)
+EXAMPLE_CONTACTS = [
+    clinics.Contact(id="queue:intake", name="Intake desk", email="intake@clinic.example"),
+    clinics.Contact(id="queue:triage", name="Triage", email="triage@clinic.example"),
+    clinics.Contact(id="queue:front_desk", name="Front desk", email="front-desk@clinic.example"),
+    clinics.Contact(id="queue:therapists", name="Therapists", email="therapists@clinic.example"),
+    clinics.Contact(id="queue:supervisors", name="Supervisors", email="supervisors@clinic.example"),
+    clinics.Contact(id="queue:on_call", name="Clinician on call", email="on-call@clinic.example"),
+    clinics.Contact(id="person:p-lead", name="Clinical lead", email="lead@clinic.example"),
+]
+
+
+@dataclass
+class Site:
+    """What a command needs: the record, and, when it asks for it, Temporal."""
+
+    tenant: str
+    database: Database
+    temporal_address: str | None
+    stack: Stack | None
+    folder: Folder | None
+
+    async def temporal(self) -> Client:
+        """A client. Raises StackError when Temporal cannot be reached."""
+        try:
+            return await connect(self.temporal_address)
+        except RuntimeError:
+            raise StackError("Temporal cannot be reached; is the stack up? (continuum up)") from None
+
+
+@asynccontextmanager
+async def site(folder: Path | None) -> AsyncIterator[Site]:
+    """Open a site: the folder named, else what the environment names, else the folder `.continuum` here.
+
+    Raises StackError: nothing runs there, or it cannot be reached.
+    """
+    settings = Settings()
+    named = os.environ.get("CONTINUUM_DIR")
+    if folder is None and named is None and "CONTINUUM_DATABASE_URL" in os.environ:
+        stack, state, address = None, None, None
+        url, password = settings.database_url, settings.database_password()
+    else:
+        root = folder or Path(named or DEFAULT_FOLDER)
+        stack, state = read_stack(root), Folder(root.expanduser().absolute())
+        address, password = stack.temporal_address, None
+        url = database_url(state, stack.postgres_port, "app")
+    try:
+        database = await Database.open(url, password=password, size=4)
+    except DatabaseAway:
+        raise StackError("PostgreSQL cannot be reached; is the stack up? (continuum up)") from None
+    try:
+        yield Site(settings.tenant, database, address, stack, state)
+    finally:
+        await database.close()
+
+
+async def bring_up_to_date(owner_url: str, app_role: str) -> None:
+    """Migrations, and an example clinic where there is none. Raises StackError with the reason and what is right."""
+    try:
+        await migrate(owner_url, app_role)
+    except MigrationError as error:
+        raise StackError(str(error)) from None
+    database = await Database.open(owner_url, size=1)
+    try:
+        if await clinics.clinic_of(database, EXAMPLE_CLINIC.tenant) is None:
+            await clinics.save(database, EXAMPLE_CLINIC, EXAMPLE_CONTACTS)
+    finally:
+        await database.close()

@@ -1,0 +1,146 @@
+"""A person acts on a journey: the one way in for command line, and later for API and pages.
+
+A caller has a deadline of its own: what is not confirmed in time is answered "not yet confirmed", with the action's
+id to ask again. A repeat gets the first one's answer, also after the journey has moved on to another stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from care.action import ACTIONS, Action, Answer, Expected
+from care.actor import Actor
+from care.journey import Stage
+from records import journeys
+from records.database import Database
+
+DEADLINE = timedelta(seconds=5)
+
+
+class ActionRefused(Exception):  # noqa: N818
+    """It may not be done: why, and what would be right. `kind` is for programs."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class NotConfirmed(Exception):  # noqa: N818
+    """Not refused, but not confirmed in time either: ask again under the same action id."""
+
+    def __init__(self, action_id: str) -> None:
+        super().__init__(f"accepted, not yet confirmed: ask again with the action id {action_id}")
+        self.action_id = action_id
+
+
+async def perform(
+    client: Client,
+    database: Database,
+    *,
+    journey: str,
+    name: str,
+    data: dict[str, Any],
+    actor: Actor,
+    action_id: str | None = None,
+    expected: Expected | None = None,
+    deadline: timedelta = DEADLINE,
+) -> Answer:
+    """Do it, or raise ActionRefused or NotConfirmed."""
+    row = await journeys.journey_row(database, actor.tenant, journey)
+    if row is None:
+        raise ActionRefused("NoSuchJourney", "there is no journey of that id")
+    action_id = action_id or f"act-{secrets.token_hex(8)}"
+    expected = expected or Expected(stage=Stage(row["stage"]))
+    note = await _keep_note(database, journey, actor, data)
+    action = build(name, {**data, **note}, actor=actor, action_id=action_id, expected=expected)
+    handle = client.get_workflow_handle(journey)
+    try:
+        return await _send(handle, name, action, deadline)
+    except WorkflowUpdateFailedError as failure:
+        if (first := await _answered_before(database, journey, action_id)) is not None:
+            return first
+        raise await _refusal(handle, name, failure) from None
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise NotConfirmed(action_id) from None
+        if (first := await _answered_before(database, journey, action_id)) is not None:
+            return first
+        raise ActionRefused("Closed", "this journey is closed, or has not begun yet") from None
+
+
+def build(name: str, data: dict[str, Any], *, actor: Actor, action_id: str, expected: Expected) -> Action:
+    """The action from its name and data. Raises ActionRefused naming the field, never its value."""
+    kind = ACTIONS.get(name)
+    if kind is None:
+        raise ActionRefused("NoSuchAction", f"there is no action of that name; there are: {', '.join(sorted(ACTIONS))}")
+    body = {**data, "action_id": action_id, "actor": actor, "expected": expected}
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "data"
+        fields = ", ".join(sorted(set(kind.model_fields) - set(Action.model_fields))) or "none"
+        raise ActionRefused("BadData", f"{where}: {first['msg']} (fields of {name}: {fields})") from None
+
+
+async def _send(handle: WorkflowHandle[Any, Any], name: str, action: Action, deadline: timedelta) -> Answer:
+    try:
+        async with asyncio.timeout(deadline.total_seconds()):
+            answer: Answer = await handle.execute_update(name, action, id=action.action_id, result_type=Answer)
+            return answer
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise NotConfirmed(action.action_id) from None
+
+
+async def _refusal(handle: WorkflowHandle[Any, Any], name: str, failure: WorkflowUpdateFailedError) -> ActionRefused:
+    cause = failure.cause
+    if isinstance(cause, ApplicationError) and cause.type in REFUSED_BY_THE_SDK:
+        now = await allowed_now(handle)
+        return ActionRefused("NotNow", f"{name} cannot be done in this stage; possible now: {', '.join(now)}")
+    if isinstance(cause, ApplicationError):
+        return ActionRefused(cause.type or "Refused", cause.message)
+    return ActionRefused("Refused", "the journey refused this action")
+
+
+REFUSED_BY_THE_SDK = {None, "", "RuntimeError"}
+
+
+async def allowed_now(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """The actions that the journey's stage knows."""
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return sorted(update.name for update in metadata.definition.update_definitions)
+
+
+async def _keep_note(database: Database, journey: str, actor: Actor, data: dict[str, Any]) -> dict[str, str]:
+    """A note's words go to PostgreSQL; the action carries its id."""
+    words = data.pop("note", None)
+    if words is None:
+        return {}
+    if not isinstance(words, str) or not words.strip():
+        raise ActionRefused("BadData", "note: words are wanted")
+    note_id = f"note-{secrets.token_hex(16)}"
+    await journeys.add_note(
+        database, note_id=note_id, tenant=actor.tenant, journey_id=journey, author=actor.person, body=words
+    )
+    return {"note": note_id}
+
+
+async def _answered_before(database: Database, journey: str, action_id: str) -> Answer | None:
+    row = await journeys.action_row(database, journey, action_id)
+    if row is None:
+        return None
+    return Answer(journey=journey, seq=row["seq"], stage=row["stage"], status=row["status"], text="done before")

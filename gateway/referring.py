@@ -1,0 +1,111 @@
+"""A referral comes in: read, stored, and answered. Acknowledged means stored; the relay starts the journey."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from care.referral import Referral
+from gateway.fhir import IncomingReferral, Refusal, read_referral
+from pathways import loader
+from records import referrals
+from records.database import Database
+
+OLDEST = 90
+"""Ages from here on are one: a high age alone can name a person."""
+
+
+class Received(BaseModel):
+    """What a sender is told of one message."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["accepted", "duplicate", "amendment", "refused"]
+    journey: str | None = None
+    reason: str | None = None
+    path: str | None = None
+
+
+async def receive(database: Database, raw: bytes, *, tenant: str, source: str, now: datetime) -> Received:
+    """Store one message, whatever it is, and say what became of it. Raises DatabaseAway: then nothing is acknowledged.
+
+    `source` names the sender where the message does not say who it is.
+    """
+    incoming = read_referral(raw, default_source=source)
+    if isinstance(incoming, Refusal):
+        return await _refuse(database, raw, tenant=tenant, source=source, reason=incoming.reason, path=incoming.path)
+    stored = await referrals.store(database, _record(incoming, raw, tenant, now))
+    if stored.outcome == "conflict":
+        reason = "this delivery's id was used before for other content: give every delivery an id of its own"
+        return await _refuse(database, raw, tenant=tenant, source=source, reason=reason, path=incoming.path)
+    return Received(outcome=stored.outcome, journey=stored.journey, reason=_WORDS[stored.outcome], path=incoming.path)
+
+
+_WORDS = {
+    "accepted": None,
+    "duplicate": "received before; nothing was changed",
+    "amendment": "the same referral with other content; kept for a person to review",
+}
+
+
+async def _refuse(database: Database, raw: bytes, *, tenant: str, source: str, reason: str, path: str) -> Received:
+    await referrals.store_refused(
+        database,
+        tenant=tenant,
+        source=source,
+        sha256=sha256(raw).hexdigest(),
+        raw=raw,
+        reason=reason,
+        path=path,
+    )
+    return Received(outcome="refused", reason=reason, path=path)
+
+
+def _record(incoming: IncomingReferral, raw: bytes, tenant: str, now: datetime) -> referrals.NewReferral:
+    patient, requester = incoming.patient, incoming.requester
+    return referrals.NewReferral(
+        journey=f"j{secrets.token_hex(8)}",
+        tenant=tenant,
+        source=incoming.source,
+        referral_id=incoming.referral_id,
+        transport_key=incoming.transport_key,
+        sha256=incoming.sha256,
+        raw=raw,
+        path=incoming.path,
+        patient=patient.model_dump() if patient.matched_by_message else None,
+        patient_reference=patient.reference,
+        requester=requester.model_dump(),
+        requester_email=requester.email,
+        texts=list(incoming.texts),
+        codes=[c.model_dump() for c in (*incoming.reason_codes, *incoming.codes)],
+        facts=_facts(incoming, now).model_dump(mode="json"),
+        received_at=now,
+    )
+
+
+def _facts(incoming: IncomingReferral, now: datetime) -> Referral:
+    """What a workflow may know. Codes stay behind: only the pathway that they suggest goes on."""
+    codes = [(c.system or "", c.code) for c in (*incoming.reason_codes, *incoming.codes)]
+    return Referral(
+        received_at=now,
+        urgency=incoming.priority or "routine",
+        suggested_pathway=loader.suggest(codes),
+        age=_age(incoming.patient.birth_date, now.date()),
+        sex=_SEXES.get(incoming.patient.gender or ""),
+        patient_matched=incoming.patient.matched_by_message,
+    )
+
+
+_SEXES: dict[str, Any] = {"male": "male", "female": "female"}
+
+
+def _age(birth_date: str | None, today: date) -> int | None:
+    """In years; a FHIR date may have only a year, or a year and a month."""
+    if not birth_date:
+        return None
+    year, month, day = (int(part) for part in [*birth_date.split("-"), "7", "1"][:3])
+    return max(0, min(OLDEST, today.year - year - ((today.month, today.day) < (month, day))))

@@ -1,0 +1,85 @@
+"""From the record to Temporal: starts the journeys of stored referrals, and tells journeys of amendments.
+
+Intake stores and acknowledges whether or not Temporal is there; this catches up. The workflow id is the journey's,
+so that two relays, or one that was killed half-way, start it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from care import action as act
+from care.actor import system
+from care.journey import Journey, Stage
+from care.referral import Referral
+from records import referrals
+from records.database import Database, DatabaseAway
+from workflows import attributes
+from workflows.connection import TASK_QUEUE
+from workflows.intake import Intake
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 0.5
+
+
+class Relay:
+    """Runs beside the worker."""
+
+    def __init__(self, client: Client, database: Database) -> None:
+        self._client = client
+        self._database = database
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until stopped. What fails now is tried again in a moment."""
+        while not stop.is_set():
+            try:
+                await self.once()
+            except (DatabaseAway, RPCError, OSError) as error:
+                log.warning("relay_waits", error=type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
+
+    async def once(self) -> int:
+        """Start what waits. Returns how many journeys were started."""
+        waiting = await referrals.to_start(self._database)
+        for referral in waiting:
+            await self._start(referral)
+        for inbound, journey, tenant in await referrals.amendments_to_note(self._database):
+            await self._note_amendment(str(inbound), journey, tenant)
+        return len(waiting)
+
+    async def _start(self, waiting: referrals.Waiting) -> None:
+        journey = Journey(id=waiting.journey, tenant=waiting.tenant, referral=Referral.model_validate(waiting.facts))
+        with suppress(WorkflowAlreadyStartedError):
+            await self._client.start_workflow(
+                Intake.run,
+                journey,
+                id=journey.id,
+                task_queue=TASK_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary="Referral received",
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(attributes.WAITING_ON, "intake"),
+                        SearchAttributePair(attributes.OVERDUE, False),
+                    ]
+                ),
+            )
+        await referrals.started(self._database, journey.id)
+
+    async def _note_amendment(self, inbound: str, journey: str, tenant: str) -> None:
+        handle = self._client.get_workflow_handle(journey)
+        stage = Stage((await handle.describe()).workflow_type)
+        action = act.NoteAmendment(
+            action_id=f"amendment-{inbound}", actor=system(tenant), expected=act.Expected(stage=stage)
+        )
+        with suppress(WorkflowUpdateFailedError):  # the stage has just changed: the next round tries again
+            await handle.execute_update("note_amendment", action, id=action.action_id)
