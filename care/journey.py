@@ -166,9 +166,9 @@ class Journey(State):
 
     @property
     def next_clock(self) -> Clock | None:
-        """The clock that runs out first."""
+        """The clock that runs out first; of several at one moment, the one started first."""
         running = [c for c in self.clocks if c.paused_at is None]
-        return min(running, key=lambda c: (c.due, c.id), default=None)
+        return min(running, key=lambda c: c.due, default=None)
 
     def plan(self, id: str) -> PlanOfCare | None:  # noqa: A002 - the field's own word
         """The plan of that id."""

@@ -93,6 +93,20 @@ def _progress(step: str) -> None:
 
 
 @app.command()
+def demo(
+    folder: Dir = None,
+    json_: Json = False,
+    keep: Annotated[bool, typer.Option(help="Leave everything running afterwards, to look around.")] = False,
+    referral: Annotated[list[Path] | None, typer.Option(help="Also take in this referral.", metavar="FILE")] = None,
+) -> None:
+    """Play three journeys from referral to last follow-up: months in seconds, on the real workflows."""
+    from continuum.demo.play import perform as play
+
+    brought = [(file.name, _read(file)) for file in referral or []]
+    raise SystemExit(_main(play(folder=folder, keep=keep, referrals=brought, json_=json_)))
+
+
+@app.command()
 def refer(
     files: Annotated[list[Path], typer.Argument(help="FHIR R4 ServiceRequest or Bundle, JSON.", metavar="FILE...")],
     folder: Dir = None,
@@ -104,11 +118,9 @@ def refer(
     async def work(here: Site) -> int:
         refused = 0
         for file in files:
-            try:
-                raw = file.read_bytes()
-            except OSError as error:
-                raise Mistake(f"{file}: cannot be read ({error.strerror})") from None
-            received = await receive(here.database, raw, tenant=here.tenant, source=source, now=datetime.now(UTC))
+            received = await receive(
+                here.database, _read(file), tenant=here.tenant, source=source, now=datetime.now(UTC)
+            )
             refused += received.outcome == "refused"
             if json_:
                 print(json.dumps({"file": str(file), **received.model_dump()}), flush=True)
@@ -341,6 +353,13 @@ def migrate(
         host = parts.netloc.rpartition("@")[2]
         owner_url = urlunsplit(parts._replace(netloc=f"{parts.username or 'owner'}:{secret}@{host}"))
     _main(bring_up_to_date(owner_url, app_role))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Mistake(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def _run(work: Any, folder: Path | None) -> None:

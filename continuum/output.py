@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 Row = dict[str, Any]
-console = Console(soft_wrap=False)
+PIPE_WIDTH = 140
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def as_json(value: Any) -> None:

@@ -101,11 +101,11 @@ async def course(database: Database, tenant: str, journey: str) -> dict[str, Any
         sorted({f"person:{r['person']}" for r in rows}),
     )
     return {
-        "head": {**dict(head), "requester": head["requester"]} if head else {},
+        "head": dict(head) if head else {},
         "pathway": pathway,
         "plans": [r["body"] for r in plans],
-        "scores": [{**dict(r), "value": r["value"]} for r in scores],
-        "rows": [{**dict(r), "data": r["data"], "outcome": r["outcome"] if r["outcome"] else None} for r in rows],
+        "scores": [dict(r) for r in scores],
+        "rows": [dict(r) for r in rows],
         "visits": {r["status"]: r["n"] for r in visits},
         "people": {r["id"].removeprefix("person:"): r["name"] for r in people},
     }

@@ -116,7 +116,8 @@ async def _patient(connection: Any, new: NewReferral) -> None:
     if new.patient is None:
         return
     patient = await connection.fetchval(
-        "insert into continuum.patient (tenant, identifiers, family, given, birth_date, gender, phone, email, languages)"
+        "insert into continuum.patient"
+        " (tenant, identifiers, family, given, birth_date, gender, phone, email, languages)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id",
         new.tenant,
         new.patient["identifiers"],

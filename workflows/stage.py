@@ -144,7 +144,8 @@ class StageWorkflow:
         async with self._turn:
             now = workflow.now()
             draft = Draft(self.journey, now)
-            for due_clock in [c for c in self.journey.clocks if c.paused_at is None and c.due <= now]:
+            due_now = [c for c in self.journey.clocks if c.paused_at is None and c.due <= now]
+            for due_clock in sorted(due_now, key=lambda c: c.due):
                 standing = any(c.id == due_clock.id for c in draft.journey.clocks)
                 if standing and draft.journey.next_stage is None:
                     self.on_clock(draft, due_clock)

@@ -53,7 +53,8 @@ def make(d: Draft, clinician: str | None) -> list[PlanOfCare]:
     require(course_of_care.care, "NoPlan", "the pathway has no dose for these findings: choose another pathway")
     made = [begin(d, care, course_of_care.goals, clinician) for care in course_of_care.care]
     words = (
-        f"{p.discipline.replace('_', ' ')}: {p.label}, up to {p.visits_planned.value:g} visits in {p.weeks.value:g} weeks"
+        f"{p.discipline.replace('_', ' ')}: {p.label}, up to {p.visits_planned.value:g} visits"
+        f" in {p.weeks.value:g} weeks"
         for p in made
     )
     d.write("plan_made", f"Plan of care: {'; '.join(words)}", decided=decided)

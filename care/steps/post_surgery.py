@@ -50,13 +50,14 @@ def _enter_phase(d: Draft, phase: Phase, opened_by: str) -> None:
     d.settle("review_phase", outcome="phase ended")
     d.write("phase", f"Phase {phase.n} begins: {phase.name}", phase=phase.n)
     surgery = _surgery(d)
-    review_at = max(surgery + timedelta(days=phase.window_days[1]), d.business_days(1))
-    d.start_clock("phase_review", "phase", review_at, f"Review of phase {phase.n}")
     d.stop_clock("gate_opens")
     if (following := _next(d)) is not None:
         opens = surgery + timedelta(days=following.window_days[0])
         if opens > d.now:
             d.start_clock("gate_opens", "phase", opens, f"Phase {following.n} may begin")
+    # Started after the gate's clock: where both fall on one day, the gate is tried first.
+    review_at = max(surgery + timedelta(days=phase.window_days[1]), d.business_days(1))
+    d.start_clock("phase_review", "phase", review_at, f"Review of phase {phase.n}")
     _owe_visit(d)
 
 

@@ -54,9 +54,7 @@ class Player:
         self._narrate = narrate
         self._told = 0
         self._acted = 0
-        self._skipper = TimeSkipper(
-            client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=MAX_SKIPS)
-        )
+        self._skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=MAX_SKIPS))
 
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:
@@ -65,9 +63,7 @@ class Player:
 
     async def refer(self, raw: bytes, *, source: str = "demo") -> Received:
         """The physician's system sends the referral; waits until the journey has begun."""
-        received = await receive(
-            self._database, raw, tenant=self._tenant, source=source, now=datetime.now(UTC)
-        )
+        received = await receive(self._database, raw, tenant=self._tenant, source=source, now=datetime.now(UTC))
         if received.journey is not None:
             self.journey = received.journey
             await self._until(lambda row: row["seq"] > 0)
@@ -84,6 +80,10 @@ class Player:
         if target > now and (await self.state())["status"] != "closed":
             await self._skipper.fast_forward(self.handle, target - now)
         await self._settle()
+
+    async def working_hours(self, **delta: float) -> None:
+        """Let so many hours or days pass, and then wait until the clinic is open."""
+        await self.wait(until=self._calendar.opening(await self.now() + timedelta(**delta)))
 
     async def slot(self, *, after: datetime, hour: int = 10, minutes: int = 60) -> datetime:
         """The first day from `after` on with an opening that long at that hour of the clinic's day."""
@@ -137,6 +137,24 @@ class Player:
             answers=answers or {},
         )
 
+    async def active_plan(self) -> str:
+        """The id of the plan of care under way."""
+        return str(next(p["id"] for p in (await self.record())["plans"] if p["status"] == "active"))
+
+    async def certify_active_plan(self) -> None:
+        """The referrer's order and the sending of the plan are on record."""
+        await self.act("certify_plan", "therapist", plan=await self.active_plan(), by="order_and_transmission")
+
+    async def entered(self, stage: Stage) -> datetime:
+        """When a stage was entered last."""
+        rows = [r for r in (await self.record())["journal"] if r["kind"] == "entered" and r["stage"] == stage]
+        return datetime.fromisoformat(str(rows[-1]["at"]))
+
+    async def surgery(self) -> datetime:
+        """When surgery took place, as the gates count it."""
+        rows = [r for r in (await self.record())["journal"] if r["rule"] == "open_gate"]
+        return datetime.fromisoformat(rows[-1]["inputs"]["surgery_at"])
+
     async def state(self) -> Row:
         """The journey as the record has it."""
         row = await journeys.journey_row(self._database, self._tenant, self.journey)
@@ -153,6 +171,8 @@ class Player:
     async def until_closed(self) -> None:
         """Wait until the journey is closed."""
         await self._until(lambda row: row["status"] == "closed")
+        await self.handle.result()  # the last messages leave before the workflow ends
+        await self._settle()
 
     async def _until(self, condition: Callable[[Row], bool]) -> None:
         async with asyncio.timeout(PATIENCE.total_seconds()):

@@ -1,0 +1,82 @@
+"""The referrals that the demo's physicians send: FHIR R4, invented people."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+
+def service_request(
+    *, family: str, given: str, gender: str, birth_date: str, system: str, code: str, display: str, urgent: bool = False
+) -> bytes:
+    """A ServiceRequest with its patient and requester contained, under an order number of its own."""
+    resource: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "identifier": [{"system": "https://surgery.example.org/orders", "value": f"R-{secrets.token_hex(4)}"}],
+        "contained": [
+            {
+                "resourceType": "Patient",
+                "id": "patient",
+                "identifier": [{"system": "https://surgery.example.org/mrn", "value": f"M-{secrets.token_hex(3)}"}],
+                "name": [{"family": family, "given": [given]}],
+                "gender": gender,
+                "birthDate": birth_date,
+                "telecom": [{"system": "email", "value": f"{given}.{family}@mail.example".lower()}],
+            },
+            {
+                "resourceType": "Practitioner",
+                "id": "doctor",
+                "name": [{"text": "Dr Samira Haddad"}],
+                "telecom": [{"system": "email", "value": "s.haddad@surgery.example"}],
+            },
+        ],
+        "status": "active",
+        "intent": "order",
+        "priority": "urgent" if urgent else "routine",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "91251008", "display": "Physical therapy"}]},
+        "subject": {"reference": "#patient"},
+        "requester": {"reference": "#doctor"},
+        "reasonCode": [{"coding": [{"system": system, "code": code, "display": display}]}],
+    }
+    return json.dumps(resource).encode()
+
+
+def back_pain() -> bytes:
+    """Low back pain for three weeks."""
+    return service_request(
+        family="Okafor",
+        given="Daniel",
+        gender="male",
+        birth_date="1987-04-02",
+        system="http://hl7.org/fhir/sid/icd-10",
+        code="M54.5",
+        display="Low back pain",
+    )
+
+
+def knee_replacement() -> bytes:
+    """Listed for a total knee replacement."""
+    return service_request(
+        family="Lindqvist",
+        given="Marta",
+        gender="female",
+        birth_date="1958-09-17",
+        system="http://snomed.info/sct",
+        code="609588000",
+        display="Total knee replacement",
+    )
+
+
+def sudden_back_pain() -> bytes:
+    """Low back pain since yesterday; what else there is comes out at the screen."""
+    return service_request(
+        family="Rahman",
+        given="Yusuf",
+        gender="male",
+        birth_date="1979-12-30",
+        system="http://hl7.org/fhir/sid/icd-10",
+        code="M54.5",
+        display="Low back pain",
+        urgent=True,
+    )

@@ -1,0 +1,468 @@
+"""One journey in memory: drafts are applied, clocks fire and stages follow as `workflows/stage.py` does it.
+
+No Temporal, no database, no clock of the machine: the time is `Driver.now`, and it only moves when a test moves it.
+Every action and every journey goes through JSON, as it does on its way through Temporal. What has to hold after any
+decision whatever is held against every one of them (`Driver.check`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
+from typing import Any
+
+import pathways
+from care import action as act
+from care.actor import Actor, Role
+from care.calendar import Calendar, Hours
+from care.clock import Clock
+from care.draft import Commit, Draft, Entry, Refused
+from care.journey import Done, Journey, Stage
+from care.notice import Notice, Reply
+from care.plan import PlanOfCare
+from care.referral import Clinic, Referral
+from care.rules.registry import rerun
+from care.steps import common, discharge, follow_up, intake, plans, post_surgery, referral, therapy, visits
+from care.task import Task
+
+Step = Callable[[Draft, Any], object]
+OnClock = Callable[[Draft, Clock], object]
+
+TENANT = "demo"
+LEAD = "p-lead"
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+"""A Monday morning."""
+REMEMBERED_ACTIONS = 200
+CALENDAR_AHEAD = timedelta(days=200)
+MAX_SIZE = 64 * 1024
+NOTE = "note-" + "0" * 32
+
+_MORNING = Hours(opens=time(8), closes=time(12))
+_AFTERNOON = Hours(opens=time(13), closes=time(17))
+WEEK = (*((_MORNING, _AFTERNOON),) * 4, (_MORNING,), (), ())
+"""Fridays close at noon."""
+
+COMMON: dict[str, Step] = {
+    "hold": common.hold,
+    "resume": common.resume,
+    "withdraw": common.withdraw,
+    "record_death": common.record_death,
+    "transfer": common.transfer,
+    "confirm_receipt": common.confirm_receipt,
+    "handle_red_flag": common.handle_red_flag,
+    "screen": common.screen,
+    "record_scores": common.record_scores,
+    "enter_in_error": common.enter_in_error,
+    "note_amendment": common.note_amendment,
+    "review_amendment": common.review_amendment,
+    "settle_notice": common.settle_notice,
+}
+ANSWERING: dict[str, Step] = {
+    "ask_referrer": intake.ask_referrer,
+    "receive_information": intake.receive_information,
+    "decline": intake.decline,
+    "redirect": intake.redirect,
+}
+VISITS: dict[str, Step] = {
+    "book_visit": visits.book,
+    "cancel_visit": visits.cancel,
+    "certify_plan": plans.certify,
+}
+
+
+def _choose_pathway(draft: Draft, action: act.ChoosePathway) -> None:
+    intake.choose_pathway(draft, action, pathways.load(action.pathway))
+
+
+STEPS: dict[Stage, dict[str, Step]] = {
+    Stage.INTAKE: {
+        **COMMON,
+        **ANSWERING,
+        "screen": intake.screen,
+        "handle_red_flag": intake.handle_red_flag,
+        "choose_pathway": _choose_pathway,
+        "match_patient": intake.match_patient,
+        "record_consent": intake.record_consent,
+    },
+    Stage.REFERRAL: {**COMMON, **ANSWERING, "accept": referral.accept},
+    Stage.THERAPY: {
+        **COMMON,
+        **VISITS,
+        "record_scores": therapy.record_scores,
+        "record_visit": therapy.record_visit,
+        "evaluate": therapy.evaluate,
+        "review_progress": therapy.review_progress,
+        "answer_check": therapy.answer_check,
+        "record_surgical_opinion": therapy.record_surgical_opinion,
+        "plan_surgery": therapy.plan_surgery,
+        "record_surgery": therapy.record_surgery,
+    },
+    Stage.POST_SURGERY_REHAB: {
+        **COMMON,
+        **VISITS,
+        "record_scores": post_surgery.record_scores,
+        "record_visit": post_surgery.record_visit,
+        "override_gate": post_surgery.override_gate,
+        "review_phase": post_surgery.review_phase,
+    },
+    Stage.DISCHARGE: {**COMMON, "sign_summary": discharge.sign_summary},
+    Stage.FOLLOW_UP: {
+        **COMMON,
+        "confirm_receipt": follow_up.confirm_receipt,
+        "handle_red_flag": follow_up.handle_red_flag,
+        "answer_follow_up": follow_up.answer,
+        "record_call": follow_up.record_call,
+    },
+}
+"""What people may do in each stage; a test holds this table against `workflows/`."""
+
+CLOCKS: dict[Stage, dict[str, OnClock]] = {
+    Stage.INTAKE: {},
+    Stage.REFERRAL: {},
+    Stage.THERAPY: {
+        "visit": visits.over,
+        "review_due": therapy.review_due,
+        "self_care_check": therapy.self_care_check,
+    },
+    Stage.POST_SURGERY_REHAB: {
+        "visit": visits.over,
+        "gate_opens": post_surgery.gate_opens,
+        "phase_review": post_surgery.phase_review,
+    },
+    Stage.DISCHARGE: {},
+    Stage.FOLLOW_UP: {"follow_up": follow_up.due, "follow_up_answer": follow_up.no_answer},
+}
+
+ENTER: dict[Stage, Callable[[Draft], None]] = {
+    Stage.REFERRAL: referral.enter,
+    Stage.THERAPY: therapy.enter,
+    Stage.POST_SURGERY_REHAB: post_surgery.enter,
+    Stage.DISCHARGE: discharge.enter,
+    Stage.FOLLOW_UP: follow_up.enter,
+}
+
+
+def calendar(today: date = START.date(), *, timezone: str = "Europe/Berlin") -> Calendar:
+    """A clinic's business time for 460 days from a day on."""
+    closed = {
+        date(2026, 4, 3): "Good Friday",
+        date(2026, 4, 6): "Easter Monday",
+        date(2026, 5, 1): "Labour Day",
+        date(2026, 5, 14): "Ascension Day",
+        date(2026, 5, 25): "Whit Monday",
+        date(2026, 12, 25): "Christmas Day",
+        date(2027, 1, 1): "New Year's Day",
+        date(2027, 3, 26): "Good Friday",
+        date(2027, 3, 29): "Easter Monday",
+    }
+    return Calendar(
+        timezone=timezone,
+        week=WEEK,
+        closed=closed,
+        starts=today,
+        ends=today + timedelta(days=460),
+        source="written for the tests",
+        version="1",
+    )
+
+
+class Driver:
+    """One journey, what became of it, and what was written down."""
+
+    def __init__(
+        self,
+        suggested: str | None = "low_back_pain",
+        *,
+        age: int | None = 45,
+        sex: str | None = "female",
+        matched: bool = True,
+        days_since_onset: int | None = 20,
+        urgency: str = "routine",
+        now: datetime = START,
+    ) -> None:
+        self.now = now
+        self.journal: list[Entry] = []
+        self.commits: list[Commit] = []
+        self.notices: list[Notice] = []
+        self.replies: list[Reply] = []
+        self.alarms: list[Notice] = []
+        self.tasks: dict[str, Task] = {}
+        self.minted: set[str] = set()
+        self.largest = 0
+        self._acted = 0
+        self.journey = Journey(
+            id="jtest",
+            tenant=TENANT,
+            referral=Referral(
+                received_at=now,
+                urgency=urgency,
+                suggested_pathway=suggested,
+                age=age,
+                sex=sex,
+                patient_matched=matched,
+                days_since_onset=days_since_onset,
+            ),
+        )
+        pathway = pathways.load(suggested) if suggested else None
+        clinic = Clinic(id="clinic", tenant=TENANT, lead=LEAD)
+        self._apply(lambda d: intake.enter(d, clinic, calendar(now.date()), pathway))
+
+    # --- time
+
+    def wait(self, until: datetime | None = None, **delta: float) -> None:
+        """Let time pass; clocks fire on their way, each at its own moment and in their order."""
+        target = until if until is not None else self.now + timedelta(**delta)
+        while (clock := self._next_clock()) is not None and clock.due <= target:
+            self.now = max(self.now, clock.due)
+            self._fire()
+        self.now = max(self.now, target)
+
+    def tick(self) -> Clock | None:
+        """Let time pass until the next clock has fired. Returns it."""
+        clock = self._next_clock()
+        if clock is not None:
+            self.now = max(self.now, clock.due)
+            self._fire()
+        return clock
+
+    def stop_worker(self, **delta: float) -> None:
+        """Let time pass while nobody runs: what fell due meanwhile fires late."""
+        self.now += timedelta(**delta)
+
+    def _next_clock(self) -> Clock | None:
+        return self.journey.next_clock if self.journey.status != "closed" else None
+
+    def _fire(self) -> None:
+        def fire(d: Draft) -> None:
+            for clock in [c for c in self.journey.clocks if c.paused_at is None and c.due <= self.now]:
+                standing = any(c.id == clock.id for c in d.journey.clocks)
+                if standing and d.journey.next_stage is None:
+                    self._on_clock(d, clock)
+
+        self._apply(fire)
+
+    def _on_clock(self, d: Draft, clock: Clock) -> None:
+        step = CLOCKS[self.journey.stage].get(clock.kind)
+        if step is not None:
+            step(d, clock)
+        elif clock.kind == "task":
+            common.task_due(d, clock)
+        else:
+            d.stop_clock(clock.kind, clock.subject)
+
+    # --- people
+
+    def act(
+        self,
+        name: str,
+        role: Role = "coordinator",
+        *,
+        person: str = "p-someone",
+        note: str | None = None,
+        stage: Stage | None = None,
+        seq: int | None = None,
+        action_id: str | None = None,
+        tenant: str = TENANT,
+        **data: Any,
+    ) -> Commit:
+        """Somebody does something. Raises Refused, and then nothing has changed."""
+        while (clock := self._next_clock()) is not None and clock.due <= self.now:
+            self._fire()
+        if name not in STEPS[self.journey.stage]:
+            raise Refused("NoSuchAction", f"{self.journey.stage} has no {name}")
+        self._acted += 1
+        kind = act.ACTIONS[name]
+        said = kind(
+            action_id=action_id or f"a-{self._acted}",
+            actor=Actor(person=person, role=role, tenant=tenant),
+            expected=act.Expected(stage=stage or self.journey.stage, seq=seq),
+            note=note,
+            **data,
+        )
+        action = kind.model_validate_json(said.model_dump_json())
+        digest = sha256(f"{kind.__name__}{action.model_dump_json()}".encode()).hexdigest()
+        before = self.journey.model_dump_json()
+        step = STEPS[self.journey.stage][name]
+        try:
+            common.check_expected(self.journey, action)
+            self._raise_alarms(action)
+            draft = Draft(
+                self.journey, self.now, action.actor, action_id=action.action_id, digest=digest, note=action.note
+            )
+            step(draft, action)
+        finally:
+            assert self.journey.model_dump_json() == before, f"{name} changed the journey it was made from"
+        draft.journey.done[action.action_id] = Done(
+            digest=digest, seq=draft.journey.seq, stage=self.journey.stage
+        )
+        for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
+            del draft.journey.done[forgotten]
+        return self._commit(draft, before)
+
+    def refused(self, name: str, role: Role = "coordinator", **data: Any) -> str:
+        """Somebody tries something that is refused. Returns the kind of refusal; nothing has changed."""
+        before = (self.journey.model_dump_json(), len(self.journal), len(self.notices), len(self.replies))
+        try:
+            self.act(name, role, **data)
+        except Refused as refusal:
+            after = (self.journey.model_dump_json(), len(self.journal), len(self.notices), len(self.replies))
+            assert before == after, f"{name} was refused and changed something"
+            assert str(refusal), "a refusal says why"
+            return refusal.kind
+        raise AssertionError(f"{name} was not refused")
+
+    def undelivered(self, notice: str) -> None:
+        """A message did not leave within its time."""
+        self._apply(lambda d: common.undelivered(d, notice))
+
+    def _raise_alarms(self, action: act.Action) -> None:
+        answers: dict[str, bool] = getattr(action, "answers", {})
+        try:
+            self.alarms += common.alarms(self.journey, answers, action.action_id, self.now)
+        except Refused:
+            return
+
+    # --- shorthand
+
+    def slot(self, *, days: float = 0, minutes: int = 30) -> datetime:
+        """The next moment, from so many days on, at which the clinic is open for that long."""
+        the_calendar = self.journey.the_calendar
+        moment = self.now + timedelta(days=days, minutes=5)
+        moment = moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        while not the_calendar.is_open(moment, moment + timedelta(minutes=minutes)):
+            moment += timedelta(hours=1)
+        return moment
+
+    def visit(
+        self,
+        *,
+        days: float = 0,
+        scores: dict[str, Any] | None = None,
+        answers: dict[str, bool] | None = None,
+        outcome: str = "attended",
+    ) -> Commit:
+        """Book a visit, let its time come, and record what happened."""
+        starts_at = self.slot(days=days, minutes=45)
+        self.act("book_visit", clinician="p-therapist", starts_at=starts_at)
+        booked = next(v for v in self.journey.visits if v.starts_at == starts_at)
+        self.wait(until=booked.ends_at - timedelta(minutes=1))
+        return self.act(
+            "record_visit",
+            "therapist",
+            visit=booked.id,
+            outcome=outcome,
+            scores=scores or {},
+            answers=answers or {},
+        )
+
+    @property
+    def plan(self) -> PlanOfCare:
+        """The one plan of care under way."""
+        (plan,) = self.journey.active_plans
+        return plan
+
+    @property
+    def owed(self) -> set[str]:
+        """The kinds of task that are open."""
+        return {t.kind for t in self.journey.open_tasks}
+
+    def clock(self, kind: str) -> Clock:
+        """The one clock of a kind."""
+        (clock,) = [c for c in self.journey.clocks if c.kind == kind]
+        return clock
+
+    def task_clock(self, kind: str) -> Clock:
+        """The clock of the one open task of a kind."""
+        (task,) = [t for t in self.journey.open_tasks if t.kind == kind]
+        (clock,) = [c for c in self.journey.clocks if c.kind == "task" and c.subject == task.id]
+        return clock
+
+    def kinds(self, since: int = 0) -> list[str]:
+        """The kinds of journal row written after a row."""
+        return [e.kind for e in self.journal if e.seq > since]
+
+    def told(self, to: str, template: str | None = None) -> list[Notice]:
+        """The notices to somebody."""
+        return [n for n in self.notices if n.to == to and template in (None, n.template)]
+
+    def clone(self) -> Driver:
+        """Another driver that stands where this one does."""
+        return copy.deepcopy(self)
+
+    # --- the commit
+
+    def _apply(self, step: Callable[[Draft], object]) -> Commit:
+        before = self.journey.model_dump_json()
+        draft = Draft(self.journey, self.now)
+        step(draft)
+        assert self.journey.model_dump_json() == before, "a step changed the journey it was made from"
+        return self._commit(draft, before)
+
+    def _commit(self, draft: Draft, before: str) -> Commit:
+        commit = draft.commit()
+        assert self.journey.model_dump_json() == before
+        assert Commit.model_validate_json(commit.model_dump_json()) == commit
+        self._record(commit)
+        self.journey = draft.journey
+        self.largest = max(self.largest, len(self.journey.model_dump_json().encode()))
+        self.journey.outgoing = []
+        if self.journey.next_stage is None or self.journey.status == "closed":
+            self.check()
+            return commit
+        self._continue_as(self.journey.next_stage)
+        return commit
+
+    def _record(self, commit: Commit) -> None:
+        last = self.journal[-1].seq if self.journal else 0
+        assert [e.seq for e in commit.entries] == list(range(last + 1, last + 1 + len(commit.entries)))
+        assert commit.seq == last + len(commit.entries)
+        if commit.stop_messages:
+            assert not commit.notices
+        ids = [n.id for n in commit.notices] + [r.id for r in commit.replies]
+        assert not self.minted & set(ids)
+        assert len(ids) == len(set(ids))
+        self.minted |= set(ids)
+        for entry in commit.entries:
+            if entry.decided is not None:
+                assert rerun(entry.decided) == entry.decided.outcome, "a decision does not come out again"
+        self.journal += commit.entries
+        self.commits.append(commit)
+        self.notices += commit.notices
+        self.replies += commit.replies
+        self.tasks |= {t.id: t for t in commit.tasks}
+
+    def _continue_as(self, stage: Stage) -> None:
+        self.journey = Journey.model_validate_json(self.journey.model_dump_json())
+        today = self.now.date()
+        if self.journey.the_calendar.ends - today <= CALENDAR_AHEAD:
+            self.journey.calendar = calendar(today)
+        self._apply(ENTER[stage])
+
+    # --- what always holds
+
+    def check(self) -> None:
+        """The promises that every state of every journey keeps."""
+        journey = self.journey
+        text = journey.model_dump_json()
+        assert Journey.model_validate_json(text) == journey
+        assert len(text.encode()) < MAX_SIZE, "a journey has grown too large to travel"
+        assert [e.seq for e in self.journal] == list(range(1, journey.seq + 1))
+        if journey.status == "closed":
+            assert not journey.clocks, "a closed journey has a clock"
+            assert not journey.open_tasks, "a closed journey owes something"
+            assert all(t.settled_at is not None for t in self.tasks.values())
+            return
+        assert journey.next_clock is not None, "an open journey without a live clock"
+        assert len({c.id for c in journey.clocks}) == len(journey.clocks)
+        pairs = [(c.kind, c.subject) for c in journey.clocks]
+        assert len(set(pairs)) == len(pairs), "two clocks of one kind about one subject"
+        chased = sorted(c.subject for c in journey.clocks if c.kind == "task")
+        assert chased == sorted(t.id for t in journey.open_tasks), "a task without its clock, or a clock without one"
+        if journey.status == "open":
+            assert all(c.paused_at is None for c in journey.clocks), "a paused clock although nothing is on hold"
+        else:
+            assert "review_hold" in self.owed, "a hold without a review"
+        open_in_record = {t.id for t in self.tasks.values() if t.settled_at is None}
+        assert open_in_record == {t.id for t in journey.open_tasks}, "the record and the journey owe different things"

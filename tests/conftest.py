@@ -1,0 +1,82 @@
+"""The house that the tests live in: real PostgreSQL, real Temporal, real SMTP, and a worker in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+import worker
+from activities.clinics import calendar_of
+from care.calendar import Calendar
+from continuum.demo.player import Player, Row
+from continuum.embedded.folder import temporary_folder
+from continuum.embedded.supervisor import Options, Supervisor, running
+from continuum.settings import Settings
+from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
+from gateway.relay import Relay
+from records.database import Database
+from workflows.connection import connect
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@dataclass
+class House:
+    """Everything a test may need, running."""
+
+    stack: Supervisor
+    client: Client
+    database: Database
+    settings: Settings
+    calendar: Calendar
+    told: list[Row]
+
+    def player(self, name: str) -> Player:
+        """Somebody to play a journey; what the journal says is collected in `told`."""
+        return Player(
+            name,
+            self.client,
+            self.database,
+            self.calendar,
+            tenant=EXAMPLE_CLINIC.tenant,
+            narrate=lambda who, row: self.told.append({"who": who, **row}),
+        )
+
+
+@pytest.fixture(scope="session")
+async def quiet_house() -> AsyncIterator[House]:
+    """The house without a worker: for tests that start their own."""
+    with temporary_folder() as path:
+        options = Options(folder=path, time_skipping=True, migrate=bring_up_to_date)
+        async with running(options) as stack:
+            database = await Database.open(stack.dsn("app"), size=10)
+            client = await connect(stack.stack.temporal_address)
+            settings = Settings(smtp_host=stack.stack.smtp_host, smtp_port=stack.stack.smtp_port)
+            calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
+            yield House(stack, client, database, settings, calendar, [])
+            await database.close()
+
+
+@pytest.fixture(scope="session")
+async def house(quiet_house: House) -> AsyncIterator[House]:
+    """The house with worker and relay."""
+    stop = asyncio.Event()
+    async with worker.build(quiet_house.client, quiet_house.database, quiet_house.settings):
+        relaying = asyncio.create_task(Relay(quiet_house.client, quiet_house.database).run(stop))
+        yield quiet_house
+        stop.set()
+        await relaying
+
+
+@pytest.fixture
+def fhir() -> Callable[[str], bytes]:
+    """A FHIR message of ours, by name."""
+    return lambda name: (FIXTURES / "fhir" / f"{name}.json").read_bytes()
+
+
