@@ -33,6 +33,9 @@ WIDE_FILE = "NotoSansCJK-Regular.ttc"
 
 MARGIN = 20.0
 LABEL = 30.0
+RTL_JOINER = re.compile("(?<=[\u0590-\u08ff])[\u200c\u200d]")
+"""fpdf2 2.8.9 takes a joiner for left-to-right text and so swaps the parts of a Persian name round it. Without the
+joiner the name stands in one run, spelled as it also often is; the text version keeps it."""
 BODY, SMALL, HEADING, TITLE = 9.5, 8.0, 11.5, 20.0
 LINE = 5.0
 SHORT = 6
@@ -250,7 +253,8 @@ class _Pages(FPDF):
         self.line(MARGIN, y, self.w - MARGIN, y)
 
     def _shown(self, text: str) -> str:
-        """The text with characters that no font has given by their numbers."""
+        """The text with characters that no font has given by their numbers, and without joiners in Arabic letters."""
+        text = RTL_JOINER.sub("", text)
         unknown = re.escape("".join(sorted({c for c in text if ord(c) not in self.known and not c.isspace()})))
         if not unknown:
             return text

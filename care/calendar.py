@@ -6,10 +6,14 @@ and the journey carries the result, with its source and version, so that every d
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from care.model import Model
+
+MOST_DAYS_CLOSED = 366
+"""Beyond a calendar's end, for so many days an open day is looked for: a clinic that never opens ends the search."""
 
 
 class Hours(Model):
@@ -54,43 +58,48 @@ class Calendar(Model):
     def after_hours(self, start: datetime, hours: float) -> datetime:
         """The moment at which that many hours of opening time have passed since start."""
         left = timedelta(hours=hours)
-        zone = ZoneInfo(self.timezone)
-        day = self.local(start).date()
-        while day <= self.ends:
-            for stretch in self.hours_on(day):
-                opens = max(datetime.combine(day, stretch.opens, zone), self.local(start))
-                closes = datetime.combine(day, stretch.closes, zone)
-                if closes - opens > timedelta(0):
-                    if left <= closes - opens:
-                        return (opens + left).astimezone(start.tzinfo)
-                    left -= closes - opens
-            day += timedelta(days=1)
-        return start + timedelta(days=(day - self.local(start).date()).days)
+        for day in self._days_from(start):
+            for opens, closes in self._open_on(day):
+                begins = max(opens, start)
+                if begins < closes:
+                    if left <= closes - begins:
+                        return (begins + left).astimezone(start.tzinfo)
+                    left -= closes - begins
+        return start + left
 
     def after_days(self, start: datetime, days: int) -> datetime:
-        """The end of the last opening hour of the n-th open day after start's own day."""
-        zone = ZoneInfo(self.timezone)
-        day = self.local(start).date()
+        """The end of the last opening hour of the n-th open day after start's own day, and not before start."""
+        own_day = self.local(start).date()
         left = days
-        while left > 0 or not self.hours_on(day):
-            day += timedelta(days=1)
-            if day > self.ends:
-                break
-            if self.hours_on(day):
-                left -= 1
-        stretches = self.hours_on(day)
-        closes = stretches[-1].closes if stretches else self.local(start).time()
-        return datetime.combine(day, closes, zone).astimezone(start.tzinfo)
+        for day in self._days_from(start):
+            stretches = self._open_on(day)
+            if not stretches:
+                continue
+            left -= day > own_day
+            if left <= 0 and stretches[-1][1] >= start:
+                return stretches[-1][1].astimezone(start.tzinfo)
+        return start + timedelta(days=days)
 
     def opening(self, moment: datetime) -> datetime:
         """The moment itself when the clinic is open then, else its next opening."""
-        zone = ZoneInfo(self.timezone)
-        day = self.local(moment).date()
-        while day <= self.ends:
-            for stretch in self.hours_on(day):
-                opens = datetime.combine(day, stretch.opens, zone)
-                closes = datetime.combine(day, stretch.closes, zone)
-                if self.local(moment) < closes:
-                    return max(opens, self.local(moment)).astimezone(moment.tzinfo)
-            day += timedelta(days=1)
+        for day in self._days_from(moment):
+            for opens, closes in self._open_on(day):
+                if moment < closes:
+                    return max(opens, moment).astimezone(moment.tzinfo)
         return moment
+
+    def _days_from(self, moment: datetime) -> Iterator[date]:
+        """The moment's own day and those after it. After `ends` the week still holds, only holidays are not known."""
+        first = self.local(moment).date()
+        return (first + timedelta(days=n) for n in range(max((self.ends - first).days, 0) + MOST_DAYS_CLOSED))
+
+    def _open_on(self, day: date) -> list[tuple[datetime, datetime]]:
+        """The stretches of opening time of one day, in UTC: there an hour is an hour, whatever the clinic's clock does."""
+        zone = ZoneInfo(self.timezone)
+        return [
+            (
+                datetime.combine(day, hours.opens, zone).astimezone(UTC),
+                datetime.combine(day, hours.closes, zone).astimezone(UTC),
+            )
+            for hours in self.hours_on(day)
+        ]

@@ -6,6 +6,9 @@ from datetime import datetime
 
 from care.draft import next_due, overdue, waiting_on
 from care.journey import Journey
+from care.score import Score, ScoreValue
+
+SCORES_SHOWN = 6
 
 WHOM = {
     "intake": "the intake desk",
@@ -52,23 +55,45 @@ def _facts(journey: Journey) -> str:
     if journey.phase is not None and journey.stage == "PostSurgeryRehab":
         content = journey.phase_content()
         rows.append(("Phase", f"{journey.phase.n}: {content.name if content else ''}"))
-    for plan in journey.plans:
-        if plan.status in ("active", "completed"):
-            done = f"{plan.visits_attended} of {plan.visits_planned.value:g} visits"
-            rows.append((f"Plan ({plan.discipline.replace('_', ' ')})", f"{plan.label}: {done}"))
-    latest = {s.measure: s.value for s in sorted(journey.scores, key=lambda s: s.at) if not s.in_error}
-    if latest:
-        shown = (
-            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in latest.items()
+    rows += [
+        (
+            f"Plan ({plan.discipline.replace('_', ' ')})",
+            f"{plan.label}: {plan.visits_attended} of {plan.visits_planned.value:g} visits",
         )
-        rows.append(("Last scores", ", ".join(shown)))
+        for plan in journey.active_plans or journey.plans[-1:]
+    ]
+    booked = sorted(visit.starts_at for visit in journey.visits)
+    if booked:
+        rows.append(("Next visit", _day(journey, booked[0])))
     rows += [
         ("Red flag", f"**{flag.flag} ({flag.urgency})**, {flag.outcome or 'not handled'}")
         for flag in journey.flags
         if flag.outcome != "cleared"
     ]
     body = "".join(f"| {name} | {value} |\n" for name, value in rows)
-    return f"| | |\n|---|---|\n{body}" if rows else ""
+    return (f"| | |\n|---|---|\n{body}" if rows else "") + _scores(journey)
+
+
+def _scores(journey: Journey) -> str:
+    """The measures taken last: first and last value, and on which day."""
+    taken: dict[str, list[Score]] = {}
+    for score in sorted(journey.scores, key=lambda s: s.at):
+        if not score.in_error:
+            taken.setdefault(score.measure, []).append(score)
+    latest = sorted(taken.values(), key=lambda scores: scores[-1].at, reverse=True)[:SCORES_SHOWN]
+    if not latest or journey.pathway is None:
+        return ""
+    lines = ""
+    for scores in latest:
+        measure = journey.pathway.measure(scores[0].measure)
+        name, unit = (measure.name, measure.unit or "") if measure else (scores[0].measure, "")
+        first = _value(scores[0].value, unit) if len(scores) > 1 else ""
+        lines += f"| {name} | {first} | {_value(scores[-1].value, unit)} | {_date(journey, scores[-1].at)} |\n"
+    return f"\n| Last scores | First | Last | On |\n|---|---|---|---|\n{lines}"
+
+
+def _value(value: ScoreValue, unit: str) -> str:
+    return f"{value:g} {unit}".strip() if isinstance(value, int | float) else str(value).replace("_", " ")
 
 
 def _tasks(journey: Journey) -> str:
@@ -85,6 +110,13 @@ def _link(journey: Journey) -> str:
     return f"\nThe whole record: `continuum show {journey.id}`"
 
 
+def _local(journey: Journey, moment: datetime) -> datetime:
+    return journey.calendar.local(moment) if journey.calendar else moment
+
+
 def _day(journey: Journey, moment: datetime) -> str:
-    local = journey.calendar.local(moment) if journey.calendar else moment
-    return f"{local:%a %d %b %Y, %H:%M}"
+    return f"{_local(journey, moment):%a %d %b %Y, %H:%M}"
+
+
+def _date(journey: Journey, moment: datetime) -> str:
+    return f"{_local(journey, moment):%d %b %Y}"

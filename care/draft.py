@@ -15,7 +15,7 @@ from care.clock import PAUSED_BY_HOLD, Clock, ClockKind
 from care.gate import Facts
 from care.journey import Journey, Outcome, Stage
 from care.model import Model
-from care.notice import BusinessStatus, Notice, Reply, TaskStatus, Template
+from care.notice import BusinessStatus, Notice, Outgoing, Reply, TaskStatus, Template
 from care.plan import PlanOfCare
 from care.rules import Decided, Rule
 from care.score import Score, ScoreValue
@@ -236,7 +236,7 @@ class Draft:
             due = self.after(task.due, rule.ladder[task.rung].after_hours, round_the_clock=rule.round_the_clock)
         else:
             due = self.business_days(1)
-        self.start_clock("task", task.id, max(due, self.now + timedelta(minutes=1)), rule.label)
+        self.start_clock("task", task.id, max(due, self.now + timedelta(minutes=1)), f"Overdue: {rule.label}")
         return step
 
     def pause_clocks(self) -> None:
@@ -315,7 +315,9 @@ class Draft:
         if to == "patient" and not self.journey.referral.consent_messages:
             return notice
         self._notices.append(notice)
-        self.journey.outgoing.append(notice.id)
+        self.journey.outgoing.append(
+            Outgoing(id=notice.id, words=f"{to.split(':', 1)[-1]} ({template})".replace("_", " "))
+        )
         return notice
 
     def answer_referrer(
@@ -338,7 +340,7 @@ class Draft:
             visits_planned=visits_planned,
         )
         self._replies.append(reply)
-        self.journey.outgoing.append(reply.id)
+        self.journey.outgoing.append(Outgoing(id=reply.id, words=f"the referrer's system ({status})"))
 
     # --- moving on
 

@@ -10,6 +10,9 @@ from care.pathway import Pathway
 from care.plan import PlanOfCare
 from care.score import Measure, Score
 
+SMALLEST = 1e-6
+"""A baseline nearer to nothing than this has no per cent."""
+
 
 def improvement(measure: Measure, before: float, after: float) -> float:
     """The change towards better: positive is better, whichever way the measure runs."""
@@ -25,7 +28,7 @@ def score_facts(pathway: Pathway, scores: Iterable[Score], now: datetime, *, sin
     for measure in pathway.measures:
         taken = sorted(
             (s for s in scores if s.measure == measure.id and not s.in_error and (since is None or s.at >= since)),
-            key=lambda s: (s.at, s.id),
+            key=lambda s: s.at,  # of one moment, those recorded later come later
         )
         if not taken:
             continue
@@ -38,7 +41,7 @@ def score_facts(pathway: Pathway, scores: Iterable[Score], now: datetime, *, sin
         gain = improvement(measure, first, last)
         facts[f"{measure.id}.change"] = last - first
         facts[f"{measure.id}.gain"] = gain
-        if first:
+        if abs(first) > SMALLEST:
             facts[f"{measure.id}.gain_pct"] = round(100 * gain / abs(first), 1)
     return facts
 

@@ -13,7 +13,7 @@ from care.calendar import Calendar
 from care.clock import Clock
 from care.gate import Facts
 from care.model import PersonId, Slug, State
-from care.notice import Notice
+from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase, Urgency
 from care.plan import PlanOfCare
 from care.referral import Clinic, Referral
@@ -129,7 +129,7 @@ class Journey(State):
     minted: dict[str, int] = {}
     """How many ids of each kind have been given out, so that every side effect has its own for ever."""
     done: dict[str, Done] = {}
-    outgoing: list[str] = []
+    outgoing: list[Outgoing] = []
     """Notices and replies committed but not yet handed to their channel."""
     alarms: list[Notice] = []
     """Alarms not yet sent, handed on at the border of a stage."""

@@ -59,3 +59,10 @@ class Reply(Model):
     at: datetime
     visits_done: int | None = None
     visits_planned: int | None = None
+
+
+class Outgoing(Model):
+    """Something committed that has still to be handed to its channel, in a coordinator's words."""
+
+    id: str
+    words: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import isfinite
 from typing import Literal
 
 from care.model import Slug, State, Strict
@@ -11,6 +12,10 @@ Basis = Literal["verified", "unverified", "mixed", "proposed"]
 """How far a piece of clinical content has been checked against its source."""
 
 ScoreValue = float | str | bool
+
+LARGEST = 1_000_000
+"""No instrument goes so far. JSON has no word for what is not finite: one such score, and nobody could read the
+journey again."""
 
 
 class Sourced(Strict):
@@ -51,7 +56,7 @@ class Measure(Sourced):
         """What is wrong with a value offered for this measure, in words that do not repeat it; None when it is fine."""
         if self.options:
             return None if value in self.options else f"{self.id} takes one of: {', '.join(self.options)}"
-        if isinstance(value, str | bool):
+        if isinstance(value, str | bool) or not isfinite(value) or abs(value) > LARGEST:
             return f"{self.id} takes a number"
         low, high = self.minimum, self.maximum
         if (low is not None and value < low) or (high is not None and value > high):

@@ -23,7 +23,6 @@ from care.rules import Decided
 from care.rules.registry import rerun
 from continuum import output
 from continuum.embedded.folder import Stack, StackError
-from continuum.embedded.mail import read_mail
 from continuum.embedded.ports import Ports
 from continuum.site import DEFAULT_FOLDER, Site, bring_up_to_date, site
 from gateway.acting import ActionRefused, NotConfirmed, perform
@@ -304,6 +303,7 @@ def mail(
     json_: Json = False,
 ) -> None:
     """Read the mail that the embedded stack's sink received."""
+    from continuum.embedded.mail import read_mail
 
     async def work(here: Site) -> int:
         if here.folder is None:

@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.draft import Commit, Draft, Refused
     from care.journey import Done, Journey, Stage
-    from care.notice import Notice
+    from care.notice import Notice, Outgoing
     from care.steps import common
     from workflows import attributes
 
@@ -39,6 +39,7 @@ CALENDAR_AHEAD = timedelta(days=200)
 PERSIST_WITHIN = timedelta(seconds=10)
 RETRY_AT_MOST = timedelta(seconds=10)
 REMEMBERED_ACTIONS = 200
+SUMMARY_LENGTH = 160
 REFUSALS = ["SlotTaken", "ActionReused"]
 
 
@@ -82,7 +83,7 @@ class StageWorkflow:
             preparation = await self._prepare()
             draft = Draft(self.journey, workflow.now())
             enter(draft, preparation)
-            await self._commit(draft, f"Record: {draft.journey.stage.label} begins")
+            await self._commit(draft)
         else:
             self._show(None)
         self._ready = True
@@ -149,7 +150,7 @@ class StageWorkflow:
                 standing = any(c.id == due_clock.id for c in draft.journey.clocks)
                 if standing and draft.journey.next_stage is None:
                     self.on_clock(draft, due_clock)
-            await self._commit(draft, f"Record: {clock.label}")
+            await self._commit(draft)
         self._run_errands()
 
     def _something_due(self) -> bool:
@@ -206,7 +207,7 @@ class StageWorkflow:
         draft.journey.done[action.action_id] = Done(digest=_digest(action), seq=seq, stage=self.journey.stage)
         for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
             del draft.journey.done[forgotten]
-        commit = await self._commit_asked(draft, f"Record: {_words(type(action).__name__)}")
+        commit = await self._commit_asked(draft)
         return act.Answer(
             journey=self.journey.id,
             seq=seq,
@@ -256,7 +257,7 @@ class StageWorkflow:
 
     # --- the commit, and what follows from it
 
-    async def _commit(self, draft: Draft, summary: str) -> Commit:
+    async def _commit(self, draft: Draft) -> Commit:
         """Write what Temporal itself brought about: a stage's beginning, a clock, an undelivered message.
 
         Its cause is in the history already, so a local activity is enough: should this workflow task be lost after
@@ -268,15 +269,15 @@ class StageWorkflow:
             await workflow.execute_local_activity_method(
                 Records.persist,
                 commit,
-                summary=summary,
+                summary=_summary(commit),
                 schedule_to_close_timeout=FAST_COMMIT,
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
         except FailureError:
-            await self._persist(commit, summary, RetryPolicy(maximum_interval=RETRY_AT_MOST))
+            await self._persist(commit, RetryPolicy(maximum_interval=RETRY_AT_MOST))
         return self._done(draft, commit)
 
-    async def _commit_asked(self, draft: Draft, summary: str) -> Commit:
+    async def _commit_asked(self, draft: Draft) -> Commit:
         """Write what a person asked for.
 
         An update is in the history only once its workflow task completes. Written by a local activity, a decision
@@ -286,7 +287,7 @@ class StageWorkflow:
         commit = draft.commit()
         retry = RetryPolicy(maximum_interval=RETRY_AT_MOST, non_retryable_error_types=REFUSALS)
         try:
-            await self._persist(commit, summary, retry)
+            await self._persist(commit, retry)
         except ActivityError as failure:
             refusal = failure.cause
             if isinstance(refusal, ApplicationError) and refusal.type in REFUSALS:
@@ -294,15 +295,19 @@ class StageWorkflow:
             raise
         return self._done(draft, commit)
 
-    async def _persist(self, commit: Commit, summary: str, retry: RetryPolicy) -> None:
+    async def _persist(self, commit: Commit, retry: RetryPolicy) -> None:
         await workflow.execute_activity_method(
-            Records.persist, commit, summary=summary, start_to_close_timeout=PERSIST_WITHIN, retry_policy=retry
+            Records.persist,
+            commit,
+            summary=_summary(commit),
+            start_to_close_timeout=PERSIST_WITHIN,
+            retry_policy=retry,
         )
 
     def _done(self, draft: Draft, commit: Commit) -> Commit:
         """Only now is it true here."""
         self.journey = draft.journey
-        self.journey.outgoing = [i for i in self.journey.outgoing if i not in self._sent]
+        self._forget_sent()
         self._show(commit)
         return commit
 
@@ -339,32 +344,35 @@ class StageWorkflow:
 
     def _run_errands(self) -> None:
         """Hand to their channels what the commit queued. Care never waits for it."""
-        ids = tuple(i for i in self.journey.outgoing if i not in self._sending)
-        if ids:
-            self._sending.update(ids)
-            self._errand(self._deliver(ids))
+        waiting = [o for o in self.journey.outgoing if o.id not in self._sending]
+        if waiting:
+            self._sending.update(o.id for o in waiting)
+            self._errand(self._deliver(waiting))
 
-    async def _deliver(self, ids: tuple[str, ...]) -> None:
-        undelivered = ids
+    async def _deliver(self, outgoing: list[Outgoing]) -> None:
+        undelivered = ids = tuple(o.id for o in outgoing)
         try:
             undelivered = await workflow.execute_activity_method(
                 Messages.deliver,
                 Delivery(journey=self.journey.id, tenant=self.journey.tenant, ids=ids),
-                summary=f"Send {len(ids)} message{'s' if len(ids) > 1 else ''} to the people concerned",
+                summary=_short(f"Tell {', '.join(o.words for o in outgoing)}"),
                 start_to_close_timeout=timedelta(minutes=2),
                 schedule_to_close_timeout=DELIVERY_DAYS,
             )
         except ActivityError:
             workflow.logger.warning("messages could not be sent", extra={"count": len(ids)})
         self._sent.update(ids)
-        self.journey.outgoing = [i for i in self.journey.outgoing if i not in self._sent]
+        self._forget_sent()
         if not undelivered or self.journey.status == "closed":
             return
         async with self._turn:
             draft = Draft(self.journey, workflow.now())
             for notice in undelivered:
                 common.undelivered(draft, notice)
-            await self._commit(draft, "Record: a message could not be sent")
+            await self._commit(draft)
+
+    def _forget_sent(self) -> None:
+        self.journey.outgoing = [o for o in self.journey.outgoing if o.id not in self._sent]
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -377,5 +385,10 @@ def _digest(action: act.Action) -> str:
     return sha256(f"{type(action).__name__}{action.model_dump_json()}".encode()).hexdigest()
 
 
-def _words(name: str) -> str:
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+def _summary(commit: Commit) -> str:
+    """What Temporal's UI shows for the commit: the decision in the journal's own words."""
+    return _short("; ".join(entry.text for entry in commit.entries) or "Record where the journey stands")
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= SUMMARY_LENGTH else f"{words[: SUMMARY_LENGTH - 3]}..."

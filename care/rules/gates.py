@@ -36,11 +36,11 @@ class GateResult(Model):
 
 
 def decide(at: AtGate) -> GateResult:
-    """All criteria and the minimum time; time alone never opens a gate."""
+    """All criteria and the minimum time; time alone never opens a gate, one without criteria neither."""
     held = checks(at.criteria, at.facts)
     not_before = None if at.next_window_day is None else at.surgery_at + timedelta(days=at.next_window_day)
     in_time = not_before is None or at.now >= not_before
-    return GateResult(opens=in_time and all(c.met for c in held), checks=held, not_before=not_before)
+    return GateResult(opens=in_time and bool(held) and all(c.met for c in held), checks=held, not_before=not_before)
 
 
-GATE = Rule("open_gate", 1, AtGate, decide)
+GATE = Rule("open_gate", 2, AtGate, decide)

@@ -203,7 +203,11 @@ def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
     journey.surgery = Surgery(planned_for=journey.surgery.planned_for if journey.surgery else None, done_at=a.done_at)
     d.settle("record_surgery")
     words = f"Surgery took place on {journey.the_calendar.local(a.done_at):%d %B %Y}"
-    d.write("surgery_done", words + (f"; not on record before it: {'; '.join(lacking)}" if lacking else ""))
+    d.write(
+        "surgery_done",
+        words + (f"; not on record before it: {'; '.join(lacking)}" if lacking else ""),
+        done_at=a.done_at.isoformat(),
+    )
     for plan in journey.active_plans:
         plans.end(d, plan, "completed")
     visits.cancel_future(d)

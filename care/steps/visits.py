@@ -48,7 +48,7 @@ def book(d: Draft, a: act.BookVisit) -> None:
         ends_at=ends_at,
     )
     d.save_visit(visit)
-    d.start_clock("visit", visit.id, ends_at, "Visit")
+    d.start_clock("visit", visit.id, ends_at, f"Visit on {calendar.local(a.starts_at):%d %B}")
     d.settle("book_visit", plan.id if plan else "journey", outcome="booked")
     local = calendar.local(a.starts_at)
     first = plan is None and journey.referral.first_visit_by is not None

@@ -29,7 +29,8 @@ def nothing_found(pathway: str) -> dict[str, bool]:
     return {sign.id: False for flag in loader.load(pathway).red_flags for sign in flag.signs}
 
 
-async def _intake(p: Player, pathway: str) -> None:
+async def intake(p: Player, pathway: str) -> None:
+    """Consent, red flags asked, accepted."""
     await p.working_hours(minutes=20)
     await p.act("record_consent", messages=True)
     await p.act("screen", answers=nothing_found(pathway))
@@ -39,7 +40,7 @@ async def _intake(p: Player, pathway: str) -> None:
     await p.until_stage(Stage.THERAPY)
 
 
-async def _evaluate(p: Player, **scores: Any) -> str:
+async def evaluate(p: Player, **scores: Any) -> str:
     """The first visit and the evaluation. Returns the plan's id."""
     await p.visit(after=await p.now() + timedelta(days=1))
     await p.act("evaluate", "therapist", clinician="p-therapist", scores=scores)
@@ -49,7 +50,8 @@ async def _evaluate(p: Player, **scores: Any) -> str:
     return plan
 
 
-async def _discharge(p: Player) -> None:
+async def discharge(p: Player) -> None:
+    """The summary is signed, and its receipt confirmed."""
     await p.until_stage(Stage.DISCHARGE)
     await p.working_hours(hours=2)
     await p.act("sign_summary", "therapist")
@@ -61,8 +63,8 @@ async def _discharge(p: Player) -> None:
 async def back_pain(p: Player) -> None:
     """Recovers in six weeks, with a missed visit on the way, and stays well for a year."""
     await p.refer(referrals.back_pain())
-    await _intake(p, "low_back_pain")
-    plan = await _evaluate(p, nprs=7, odi=44, psfs=3, start_back="medium")
+    await intake(p, "low_back_pain")
+    plan = await evaluate(p, nprs=7, odi=44, psfs=3, start_back="medium")
     week = timedelta(days=6)
     await p.visit(after=await p.now() + week, scores={"nprs": 5, "odi": 36})
     await p.visit(after=await p.now() + week, outcome="no_show")
@@ -70,7 +72,7 @@ async def back_pain(p: Player) -> None:
     await p.visit(after=await p.now() + week, scores={"nprs": 3, "odi": 22, "psfs": 6})
     await p.visit(after=await p.now() + week, scores={"nprs": 1, "odi": 12, "psfs": 8, "home_programme": "independent"})
     await p.act("review_progress", "therapist", plan=plan, decision="discharge", reason="GOALS")
-    await _discharge(p)
+    await discharge(p)
     for day in (7, 30, 91, 182, 365):
         await p.wait(until=await p.entered(Stage.FOLLOW_UP) + timedelta(days=day, hours=6))
         await p.act("answer_follow_up", "patient", scores={"nprs": 1, "odi": 12, "groc": 6, "hep_adherence": 80})
@@ -80,8 +82,8 @@ async def back_pain(p: Player) -> None:
 async def knee_replacement(p: Player) -> None:
     """Pre-hab, surgery, four phases with gates, a suspected clot in week two, and follow-up to month twelve."""
     await p.refer(referrals.knee_replacement())
-    await _intake(p, "total_knee_replacement")
-    await _evaluate(p, koos_jr=47.5, promis10=38, tug=14, sts30=8, knee_flex=108, nprs=6)
+    await intake(p, "total_knee_replacement")
+    await evaluate(p, koos_jr=47.5, promis10=38, tug=14, sts30=8, knee_flex=108, nprs=6)
     surgery = await p.slot(after=await p.now() + timedelta(days=28), hour=8)
     await p.act("plan_surgery", planned_for=surgery)
     for _ in range(4):
@@ -89,17 +91,18 @@ async def knee_replacement(p: Player) -> None:
     await p.wait(until=surgery + timedelta(hours=8))
     await p.act("record_surgery", "surgeon", done_at=surgery)
     await p.until_stage(Stage.POST_SURGERY_REHAB)
-    await _in_hospital(p)
-    await _suspected_clot(p)
-    await _phases(p)
-    await _discharge(p)
+    await in_hospital(p)
+    await suspected_clot(p)
+    await phases(p)
+    await discharge(p)
     for day in (182, 365):
         await p.wait(until=surgery + timedelta(days=day, hours=6))
         await p.act("answer_follow_up", "patient", scores={"koos_jr": 84.6, "nprs": 1, "groc": 6, "promis10": 50})
     await p.until_closed()
 
 
-async def _in_hospital(p: Player) -> None:
+async def in_hospital(p: Player) -> None:
+    """The first three days after surgery."""
     await p.wait(days=1)
     await p.act(
         "record_scores", "therapist", scores={"nprs": 6, "walk_distance": 15, "knee_flex": 70, "knee_ext_deficit": 12}
@@ -119,7 +122,7 @@ async def _in_hospital(p: Player) -> None:
     )
 
 
-async def _suspected_clot(p: Player) -> None:
+async def suspected_clot(p: Player) -> None:
     """A swollen calf at the second visit: alarm, booking stops, a scan is clear, care goes on."""
     await p.certify_active_plan()
     await p.visit(after=await p.now() + timedelta(days=3), scores={"nprs": 5, "knee_flex": 92, "knee_ext_deficit": 5})
@@ -134,7 +137,8 @@ async def _suspected_clot(p: Player) -> None:
     await p.act("handle_red_flag", "on_call", flag="dvt", outcome="cleared")
 
 
-async def _phases(p: Player) -> None:
+async def phases(p: Player) -> None:
+    """From week two to the end of the last phase."""
     for flexion, deficit in ((100, 4), (104, 2), (108, 1)):
         await p.visit(
             after=await p.now() + timedelta(days=8),

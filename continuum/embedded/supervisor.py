@@ -20,7 +20,8 @@ from continuum.embedded.mail import MailSink
 from continuum.embedded.ports import LOOPBACK, ChosenPorts, Ports, choose
 from continuum.embedded.postgres import Postgres, database_url
 from continuum.embedded.ready import Service, start_until_ready
-from continuum.embedded.temporal import SEARCH_ATTRIBUTES, TemporalServer
+from continuum.embedded.temporal import TemporalServer
+from workflows.attributes import ALL as SEARCH_ATTRIBUTES
 
 Migrate = Callable[[str, str], Awaitable[None]]
 Progress = Callable[[str], None]

@@ -23,14 +23,6 @@ NAMESPACE = "default"
 RETENTION_DAYS = 3650
 START_PATIENCE = 60.0
 MAX_SKIPS = 1_000_000
-SEARCH_ATTRIBUTES: Mapping[str, str] = {
-    "Pathway": "Keyword",
-    "Priority": "Keyword",
-    "WaitingOn": "Keyword",
-    "Clinic": "Keyword",
-    "NextDue": "Datetime",
-    "Overdue": "Bool",
-}
 # The dev server is throttled for laptops: a timer may be a second late and a queue is read 20 times a second.
 TUNING = (
     'history.timerProcessorMaxTimeShift="5ms"',
@@ -70,7 +62,7 @@ class TemporalServer:
         folder: Folder,
         *,
         ports: ChosenPorts,
-        search_attributes: Mapping[str, str] = SEARCH_ATTRIBUTES,
+        search_attributes: Mapping[str, str],
         time_skipping: bool = False,
     ) -> None:
         self.child: Child | None = None

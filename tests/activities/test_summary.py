@@ -587,6 +587,13 @@ def test_pdf_has_the_letters_of_every_name(script: str, back: Pathway, back_cour
     assert "U+" not in page
 
 
+def test_a_joiner_does_not_swap_the_parts_of_a_persian_name(back: Pathway, back_course: dict[str, Any]) -> None:
+    back_course["head"] |= {"given": "علی\u200cرضا", "family": "کریمی"}
+    summary = compose(back_course, back)
+    assert "علی\u200cرضا کریمی" in as_text(summary)
+    assert "علیرضا کریمی"[::-1] in read(as_pdf(summary, compress=False))[0]
+
+
 def test_what_no_font_has_is_shown_by_its_number_and_explained(
     back: Pathway, back_course: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

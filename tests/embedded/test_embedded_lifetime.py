@@ -20,7 +20,6 @@ from continuum.embedded import postgres
 from continuum.embedded.folder import Folder, Stack, StackError, read_stack
 from continuum.embedded.ports import Ports, accepts, free_port
 from continuum.embedded.supervisor import Options, running
-from continuum.embedded.temporal import SEARCH_ATTRIBUTES
 from tests.embedded.machine import (
     alive,
     bystander,
@@ -34,6 +33,7 @@ from tests.embedded.machine import (
     wait_for_stack,
     wait_until_gone,
 )
+from workflows.attributes import ALL as SEARCH_ATTRIBUTES
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="as an ordinary user PostgreSQL runs as that user")
 

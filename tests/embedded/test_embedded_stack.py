@@ -21,8 +21,8 @@ from continuum.embedded.folder import Role, StackError, read_stack
 from continuum.embedded.ports import accepts
 from continuum.embedded.postgres import account
 from continuum.embedded.supervisor import Options, Supervisor, running, worker_environment
-from continuum.embedded.temporal import SEARCH_ATTRIBUTES
 from tests.embedded.machine import alive, descendants, eventually, listening, query
+from workflows.attributes import ALL as SEARCH_ATTRIBUTES
 
 LOOPBACK = "0100007F"
 
