@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from activities.documents import WrittenDocuments
@@ -26,6 +27,8 @@ from continuum.settings import Settings
 from gateway.relay import Relay
 from records.database import Database, DatabaseAway
 from workflows.connection import STAGES, TASK_QUEUE, connect, workflow_runner
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -72,9 +75,21 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = await _patiently(
         lambda: Database.open(
             settings.database_url, password=settings.database_password(), size=settings.database_connections
-        )
+        ),
+        stop,
     )
-    client = await _patiently(connect)
+    if database is None:
+        return
+    try:
+        client = await _patiently(connect, stop)
+        if client is not None:
+            await _work(client, database, settings, stop)
+    finally:
+        await database.close()
+    log.info("worker_stopped")
+
+
+async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:
     relay = Relay(client, database)
     async with build(client, database, settings):
         relaying = asyncio.create_task(relay.run(stop))
@@ -83,17 +98,18 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await stop.wait()
         await relaying
         await asyncio.sleep(0)  # let activities that have just ended report before the worker drains
-    await database.close()
-    log.info("worker_stopped")
 
 
-async def _patiently(attempt: Callable[[], Any]) -> Any:
-    while True:
+async def _patiently(attempt: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
+    """Try until it succeeds; None when told to stop before."""
+    while not stop.is_set():
         try:
             return await attempt()
         except (DatabaseAway, RuntimeError) as away:
             log.warning("waiting", for_=type(away).__name__)
-            await asyncio.sleep(PATIENCE_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PATIENCE_SECONDS)
+    return None
 
 
 async def _main() -> None:

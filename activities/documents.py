@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from activities.pdf import as_pdf
 from activities.signatures import DischargeSummary, Documents
-from activities.summary import as_text, compose
+from activities.summary.compose import compose
+from activities.summary.pdf import as_pdf
+from activities.summary.text import as_text
 from care.pathway import Pathway
 from pathways import loader
 from records import documents

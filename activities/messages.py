@@ -37,15 +37,14 @@ class MailMessages(Messages):
         """See `Messages.deliver`. Asks to be tried again while the mail server cannot be reached."""
         for reply in await notices.replies(self._database, delivery.tenant, delivery.ids):
             await notices.reply_ready(self._database, reply["id"], task_of(reply))
-        lost, waiting = [], 0
+        waiting = 0
         for notice in await notices.queued(self._database, delivery.tenant, delivery.ids):
             sent = await self._attempt(notice)
-            if sent.outcome in ("failed", "uncertain") and sent.reason != NO_ADDRESS:
-                lost.append(notice.id)
             waiting += sent.outcome == "later"
         if waiting:
             raise ApplicationError(f"{waiting} message(s) wait for the mail server", type="MailAway")
-        return tuple(lost)
+        # From the record: an earlier attempt of this activity, cut off or made to wait, may have lost some too.
+        return await notices.lost(self._database, delivery.tenant, delivery.ids, but=NO_ADDRESS)
 
     async def _attempt(self, notice: notices.Queued) -> Sent:
         if notice.email is None:

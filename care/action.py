@@ -6,8 +6,10 @@ There is no free text in an action: a note is stored in PostgreSQL first and the
 
 from __future__ import annotations
 
-from datetime import datetime
+from hashlib import sha256
 from typing import Literal
+
+from pydantic import AwareDatetime
 
 from care.actor import Actor
 from care.journey import Stage
@@ -30,6 +32,11 @@ class Action(Strict):
     actor: Actor
     expected: Expected
     note: NoteId | None = None
+
+
+def digest(action: Action) -> str:
+    """What makes two actions the same: all they say, but the stage and row that the actor had in front of them."""
+    return sha256(f"{type(action).__name__}{action.model_dump_json(exclude={'expected'})}".encode()).hexdigest()
 
 
 class Answer(Strict):
@@ -64,7 +71,7 @@ class Hold(Action):
     """Pause the journey for a stated reason, until a review."""
 
     reason: HoldReason
-    review_on: datetime
+    review_on: AwareDatetime
 
 
 class Resume(Action):
@@ -191,7 +198,7 @@ class BookVisit(Action):
     """Book one appointment. Refused in the past, outside opening hours, or when the clinician is taken."""
 
     clinician: PersonId
-    starts_at: datetime
+    starts_at: AwareDatetime
     minutes: int | None = None
     plan: str | None = None
 
@@ -250,13 +257,13 @@ class RecordSurgicalOpinion(Action):
 class PlanSurgery(Action):
     """Surgery is planned for a day."""
 
-    planned_for: datetime
+    planned_for: AwareDatetime
 
 
 class RecordSurgery(Action):
     """Surgery took place."""
 
-    done_at: datetime
+    done_at: AwareDatetime
 
 
 class OverrideGate(Action):
@@ -267,7 +274,7 @@ class ReviewPhase(Action):
     """A phase that has not ended by its review date was looked at."""
 
     decision: Literal["continue", "end_rehab"]
-    review_on: datetime | None = None
+    review_on: AwareDatetime | None = None
     reason: DischargeReason | None = None
 
 

@@ -40,7 +40,7 @@ def card(journey: Journey, now: datetime) -> str:
 def _waiting(journey: Journey) -> str:
     whom = waiting_on(journey)
     due = next_due(journey)
-    tasks = journey.open_tasks
+    tasks = journey.running_tasks
     why = tasks[0].label if tasks else (journey.next_clock.label if journey.next_clock else "")
     until = f" until **{_day(journey, due)}**" if due else ""
     return f"Waiting for **{WHOM.get(whom, whom)}**{until}: {why}"

@@ -158,14 +158,24 @@ class Draft:
         """That many hours after a moment, of opening time or of plain time."""
         if round_the_clock:
             return moment + timedelta(hours=hours)
-        return self.journey.the_calendar.after_hours(moment, hours) if hours else moment
+        return self.journey.the_calendar.after_hours(moment, hours) if hours else self._in_hours(moment)
+
+    def _in_hours(self, moment: datetime) -> datetime:
+        """The moment itself, closing time included; outside opening hours the next opening."""
+        calendar = self.journey.the_calendar
+        return moment if calendar.is_open(moment, moment) else calendar.opening(moment)
 
     # --- clocks and tasks
 
     def start_clock(self, kind: ClockKind, subject: str, due: datetime, label: str) -> Clock:
-        """Start a clock; one of the same kind and subject is replaced, for that is what starting again means."""
+        """Start a clock; one of the same kind and subject is replaced, for that is what starting again means.
+
+        What a hold pauses is paused from the beginning when it begins during a hold.
+        """
         self.stop_clock(kind, subject)
         clock = Clock(id=self.mint("clock"), kind=kind, subject=subject, label=label, started_at=self.now, due=due)
+        if self.journey.status == "on_hold" and self._pauses(clock):
+            clock.paused_at = self.now
         self.journey.clocks.append(clock)
         return clock
 
@@ -204,7 +214,7 @@ class Draft:
             "task",
             task.id,
             self.after(due, first.after_hours, round_the_clock=rule.round_the_clock),
-            rule.label,
+            f"Due: {rule.label}",
         )
         return task
 
@@ -236,7 +246,8 @@ class Draft:
             due = self.after(task.due, rule.ladder[task.rung].after_hours, round_the_clock=rule.round_the_clock)
         else:
             due = self.business_days(1)
-        self.start_clock("task", task.id, max(due, self.now + timedelta(minutes=1)), f"Overdue: {rule.label}")
+        soonest = self.after(self.now + timedelta(minutes=1), 0, round_the_clock=rule.round_the_clock)
+        self.start_clock("task", task.id, max(due, soonest), f"Overdue: {rule.label}")
         return step
 
     def pause_clocks(self) -> None:
@@ -400,7 +411,7 @@ def waiting_on(journey: Journey) -> str:
     """Whom or what the journey waits for: the owner of the most urgent task, else the next event."""
     if journey.status == "closed":
         return "nobody"
-    tasks = journey.open_tasks
+    tasks = journey.running_tasks
     if tasks:
         return tasks[0].owner.removeprefix("queue:").removeprefix("person:")
     clock = journey.next_clock
@@ -409,14 +420,14 @@ def waiting_on(journey: Journey) -> str:
 
 def next_due(journey: Journey) -> datetime | None:
     """When something falls due: the most urgent task, else the next event."""
-    if journey.open_tasks:
-        return journey.open_tasks[0].due
+    if journey.running_tasks:
+        return journey.running_tasks[0].due
     return journey.next_clock.due if journey.next_clock else None
 
 
 def overdue(journey: Journey, now: datetime) -> bool:
-    """Whether somebody is late."""
-    return any(task.due < now for task in journey.open_tasks)
+    """Whether somebody is late; nobody is with what a hold has paused."""
+    return any(task.due < now for task in journey.running_tasks)
 
 
 S = TypeVar("S", PlanOfCare, Visit, Score, Task)

@@ -155,6 +155,12 @@ class Journey(State):
         return sorted((t for t in self.tasks if t.settled_at is None), key=lambda t: (t.due, t.id))
 
     @property
+    def running_tasks(self) -> list[Task]:
+        """What is owed now and not paused by a hold, soonest due first."""
+        paused = {c.subject for c in self.clocks if c.paused_at is not None}
+        return [t for t in self.open_tasks if t.id not in paused]
+
+    @property
     def open_flags(self) -> list[OpenFlag]:
         """Red flags nobody has handled yet."""
         return [f for f in self.flags if f.handled_at is None]

@@ -85,6 +85,8 @@ class Mail:
             codes = [recipient.code for recipient in error.recipients]
             final = any(code >= 500 for code in codes)
             return Sent(outcome="failed" if final else "later", reason=f"recipient refused ({codes[0]})")
+        except aiosmtplib.SMTPNotSupported:
+            return Sent(outcome="failed", reason="the mail server does not take such an address")
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError, TimeoutError, OSError) as error:
             # The server may have stored it before the connection broke.
             return Sent(outcome="uncertain", reason=f"no answer after the message ({type(error).__name__})")

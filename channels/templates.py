@@ -58,8 +58,8 @@ def render(template: Template, facts: Mapping[str, ScoreValue], *, journey: str,
         words["answer"] = _ANSWERS[str(facts["answer"])].format_map(words)
     if "news" in facts:
         words["news"] = _NEWS[str(facts["news"])].format_map(words)
-    hello = f"Dear {name},\n\n" if name else ""
-    return subject.format_map(words), (hello + body + _SIGNED).format_map(words)
+    hello = f"Dear {name},\n\n" if name else ""  # not a template: a name may hold braces
+    return subject.format_map(words), hello + (body + _SIGNED).format_map(words)
 
 
 class _Words(dict[str, ScoreValue]):

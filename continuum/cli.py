@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, get_args
 
 import typer
+from pydantic import ValidationError
 
 from care.action import ACTIONS, Expected
 from care.actor import Actor, Role
@@ -28,12 +30,15 @@ from continuum.site import DEFAULT_FOLDER, Site, bring_up_to_date, site
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import receive
 from records import journeys as reading
-from records.database import DatabaseAway
+from records.database import DatabaseAway, DatabaseRefused
 
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="Referrals and care pathways for rehabilitation providers.", no_args_is_help=True, add_completion=False
+    help="Referrals and care pathways for rehabilitation providers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 Dir = Annotated[Path | None, typer.Option("--dir", help="The stack's folder (default: .continuum here).")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -47,10 +52,10 @@ class Mistake(Exception):  # noqa: N818
 def up(
     folder: Dir = None,
     json_: Json = False,
-    temporal_port: Annotated[int | None, typer.Option(help="Temporal's port.")] = None,
-    ui_port: Annotated[int | None, typer.Option(help="The port of Temporal's Web UI.")] = None,
-    postgres_port: Annotated[int | None, typer.Option(help="PostgreSQL's port.")] = None,
-    smtp_port: Annotated[int | None, typer.Option(help="The mail sink's port.")] = None,
+    temporal_port: Annotated[int | None, typer.Option(help="Temporal's port.", min=1, max=65535)] = None,
+    ui_port: Annotated[int | None, typer.Option(help="The port of Temporal's Web UI.", min=1, max=65535)] = None,
+    postgres_port: Annotated[int | None, typer.Option(help="PostgreSQL's port.", min=1, max=65535)] = None,
+    smtp_port: Annotated[int | None, typer.Option(help="The mail sink's port.", min=1, max=65535)] = None,
     time_skipping: Annotated[bool, typer.Option(help="Let the demo and tests move a journey's clock.")] = False,
 ) -> None:
     """Run everything on this machine: PostgreSQL, Temporal with its UI, the worker, and a mail sink."""
@@ -235,7 +240,10 @@ def act(
         raise SystemExit(_mistaken(f"--expect is one of: {', '.join(s.value for s in Stage)}"))
 
     async def work(here: Site) -> int:
-        actor = Actor(person=person, role=cast(Role, role), tenant=here.tenant)
+        try:
+            actor = Actor(person=person, role=cast(Role, role), tenant=here.tenant)
+        except ValidationError:
+            raise Mistake("--person is an id of the directory: lower-case letters, digits and . _ -") from None
         try:
             answer = await perform(
                 await here.temporal(),
@@ -329,9 +337,7 @@ def mail(
 @app.command()
 def worker() -> None:
     """Run only the worker, against the Temporal service and PostgreSQL that the environment names."""
-    import worker as process
-
-    raise SystemExit(process.main())
+    os.execv(sys.executable, [sys.executable, "-m", "worker"])  # noqa: S606 - this process becomes the worker
 
 
 @app.command()
@@ -377,6 +383,8 @@ def _main(work: Coroutine[Any, Any, T]) -> T:
         raise SystemExit(_mistaken(str(mistake))) from None
     except DatabaseAway as away:
         raise SystemExit(_mistaken(f"{away}; try again in a moment")) from None
+    except DatabaseRefused as refused:
+        raise SystemExit(_mistaken(f"{refused}; nothing was changed")) from None
 
 
 def _mistaken(line: str) -> int:
@@ -388,7 +396,7 @@ def main() -> None:
     """The entry point."""
     try:
         app()
-    except (StackError, Mistake) as mistake:
+    except (StackError, Mistake, DatabaseAway) as mistake:
         sys.exit(_mistaken(str(mistake)))
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
 from temporalio.client import Client
 
 from continuum.embedded.folder import Folder, Stack, StackError, read_stack
@@ -59,17 +60,34 @@ class Site:
             raise StackError("Temporal cannot be reached; is the stack up? (continuum up)") from None
 
 
+def settings_here() -> Settings:
+    """The environment's settings. Raises StackError naming the one at fault."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise StackError(f"CONTINUUM_{name} is set wrongly: {first['msg']}") from None
+
+
+def _password(settings: Settings) -> str | None:
+    try:
+        return settings.database_password()
+    except OSError as error:
+        raise StackError(f"CONTINUUM_DATABASE_PASSWORD_FILE cannot be read ({error.strerror})") from None
+
+
 @asynccontextmanager
 async def site(folder: Path | None) -> AsyncIterator[Site]:
     """Open a site: the folder named, else what the environment names, else the folder `.continuum` here.
 
     Raises StackError: nothing runs there, or it cannot be reached.
     """
-    settings = Settings()
+    settings = settings_here()
     named = os.environ.get("CONTINUUM_DIR")
     if folder is None and named is None and "CONTINUUM_DATABASE_URL" in os.environ:
         stack, state, address = None, None, None
-        url, password = settings.database_url, settings.database_password()
+        url, password = settings.database_url, _password(settings)
     else:
         root = folder or Path(named or DEFAULT_FOLDER)
         stack, state = read_stack(root), Folder(root.expanduser().absolute())

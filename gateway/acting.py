@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,13 +17,14 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import (
     Client,
     WorkflowHandle,
+    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from care.action import ACTIONS, Action, Answer, Expected
+from care.action import ACTIONS, Action, Answer, Expected, digest
 from care.actor import Actor
 from care.journey import Stage
 from records import journeys
@@ -65,25 +67,28 @@ async def perform(
         raise ActionRefused("NoSuchJourney", "there is no journey of that id")
     action_id = action_id or f"act-{secrets.token_hex(8)}"
     expected = expected or Expected(stage=Stage(row["stage"]))
-    note = await _keep_note(database, journey, actor, data)
-    action = build(name, {**data, **note}, actor=actor, action_id=action_id, expected=expected)
+    words, data = data.get("note"), {k: v for k, v in data.items() if k != "note"}
+    action = build(name, data, actor=actor, action_id=action_id, expected=expected)
+    if words is not None:
+        note = await _keep_note(database, journey, actor, action_id, words)
+        action = action.model_copy(update={"note": note})
     handle = client.get_workflow_handle(journey)
     try:
         return await _send(handle, name, action, deadline)
     except WorkflowUpdateFailedError as failure:
-        if (first := await _answered_before(database, journey, action_id)) is not None:
+        if (first := await _answered_before(database, journey, action)) is not None:
             return first
         raise await _refusal(handle, name, failure) from None
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise NotConfirmed(action_id) from None
-        if (first := await _answered_before(database, journey, action_id)) is not None:
+        if (first := await _answered_before(database, journey, action)) is not None:
             return first
         raise ActionRefused("Closed", "this journey is closed, or has not begun yet") from None
 
 
 def build(name: str, data: dict[str, Any], *, actor: Actor, action_id: str, expected: Expected) -> Action:
-    """The action from its name and data. Raises ActionRefused naming the field, never its value."""
+    """The action from its name and data. Raises ActionRefused naming our own field, never what was sent in it."""
     kind = ACTIONS.get(name)
     if kind is None:
         raise ActionRefused("NoSuchAction", f"there is no action of that name; there are: {', '.join(sorted(ACTIONS))}")
@@ -92,7 +97,7 @@ def build(name: str, data: dict[str, Any], *, actor: Actor, action_id: str, expe
         return kind.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "data"
+        where = str(first["loc"][0]) if first["loc"] and first["loc"][0] in kind.model_fields else "data"
         fields = ", ".join(sorted(set(kind.model_fields) - set(Action.model_fields))) or "none"
         raise ActionRefused("BadData", f"{where}: {first['msg']} (fields of {name}: {fields})") from None
 
@@ -100,7 +105,10 @@ def build(name: str, data: dict[str, Any], *, actor: Actor, action_id: str, expe
 async def _send(handle: WorkflowHandle[Any, Any], name: str, action: Action, deadline: timedelta) -> Answer:
     try:
         async with asyncio.timeout(deadline.total_seconds()):
-            answer: Answer = await handle.execute_update(name, action, id=action.action_id, result_type=Answer)
+            # The service answers a repeated update id with the first one's answer and looks at nothing else; with
+            # the digest in it, another action under the same id reaches the journey and is refused there.
+            update_id = f"{action.action_id}:{digest(action)[:16]}"
+            answer: Answer = await handle.execute_update(name, action, id=update_id, result_type=Answer)
             return answer
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NotConfirmed(action.action_id) from None
@@ -109,8 +117,11 @@ async def _send(handle: WorkflowHandle[Any, Any], name: str, action: Action, dea
 async def _refusal(handle: WorkflowHandle[Any, Any], name: str, failure: WorkflowUpdateFailedError) -> ActionRefused:
     cause = failure.cause
     if isinstance(cause, ApplicationError) and cause.type in REFUSED_BY_THE_SDK:
-        now = await allowed_now(handle)
-        return ActionRefused("NotNow", f"{name} cannot be done in this stage; possible now: {', '.join(now)}")
+        try:
+            now = f"; possible now: {', '.join(await allowed_now(handle))}"
+        except (RPCError, WorkflowQueryFailedError):
+            now = ""
+        return ActionRefused("NotNow", f"{name} cannot be done in this stage{now}")
     if isinstance(cause, ApplicationError):
         return ActionRefused(cause.type or "Refused", cause.message)
     return ActionRefused("Refused", "the journey refused this action")
@@ -125,22 +136,28 @@ async def allowed_now(handle: WorkflowHandle[Any, Any]) -> list[str]:
     return sorted(update.name for update in metadata.definition.update_definitions)
 
 
-async def _keep_note(database: Database, journey: str, actor: Actor, data: dict[str, Any]) -> dict[str, str]:
-    """A note's words go to PostgreSQL; the action carries its id."""
-    words = data.pop("note", None)
-    if words is None:
-        return {}
-    if not isinstance(words, str) or not words.strip():
+async def _keep_note(database: Database, journey: str, actor: Actor, action_id: str, words: Any) -> str:
+    """A note's words go to PostgreSQL; the action carries its id. A repeat of the action has the same note."""
+    if not isinstance(words, str) or not words.strip() or not _storable(words):
         raise ActionRefused("BadData", "note: words are wanted")
-    note_id = f"note-{secrets.token_hex(16)}"
-    await journeys.add_note(
+    note_id = f"note-{sha256(f'{journey}/{action_id}'.encode()).hexdigest()[:32]}"
+    kept = await journeys.add_note(
         database, note_id=note_id, tenant=actor.tenant, journey_id=journey, author=actor.person, body=words
     )
-    return {"note": note_id}
+    if kept != words:
+        raise ActionRefused("ActionReused", "this action id was used before with another note; use a new one")
+    return note_id
 
 
-async def _answered_before(database: Database, journey: str, action_id: str) -> Answer | None:
-    row = await journeys.action_row(database, journey, action_id)
+def _storable(words: str) -> bool:
+    """PostgreSQL stores no U+0000 and no half of a surrogate pair."""
+    return "\0" not in words and not any("\ud800" <= letter <= "\udfff" for letter in words)
+
+
+async def _answered_before(database: Database, journey: str, action: Action) -> Answer | None:
+    row = await journeys.action_row(database, journey, action.action_id)
     if row is None:
         return None
+    if row["action_digest"] != digest(action):
+        raise ActionRefused("ActionReused", "this action id was used before for something else; use a new one")
     return Answer(journey=journey, seq=row["seq"], stage=row["stage"], status=row["status"], text="done before")

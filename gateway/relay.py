@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 
 import structlog
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
@@ -28,6 +28,7 @@ from workflows.intake import Intake
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 0.5
+AMENDMENT_SECONDS = 5.0
 
 
 class Relay:
@@ -42,7 +43,7 @@ class Relay:
         while not stop.is_set():
             try:
                 await self.once()
-            except (DatabaseAway, RPCError, OSError) as error:
+            except Exception as error:  # whatever it was: while this runs no referral is forgotten
                 log.warning("relay_waits", error=type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
@@ -50,11 +51,23 @@ class Relay:
     async def once(self) -> int:
         """Start what waits. Returns how many journeys were started."""
         waiting = await referrals.to_start(self._database)
+        started = 0
         for referral in waiting:
-            await self._start(referral)
+            try:
+                await self._start(referral)
+                started += 1
+            except (DatabaseAway, RPCError):
+                raise
+            except Exception as error:  # one that cannot be started holds up none of the others
+                log.error("journey_not_started", journey=referral.journey, exc_info=error)
+                await referrals.not_started(self._database, referral.journey)
         for inbound, journey, tenant in await referrals.amendments_to_note(self._database):
-            await self._note_amendment(str(inbound), journey, tenant)
-        return len(waiting)
+            try:
+                async with asyncio.timeout(AMENDMENT_SECONDS):
+                    await self._note_amendment(str(inbound), journey, tenant)
+            except (TimeoutError, RPCTimeoutOrCancelledError):
+                log.warning("amendment_waits", journey=journey)
+        return started
 
     async def _start(self, waiting: referrals.Waiting) -> None:
         journey = Journey(id=waiting.journey, tenant=waiting.tenant, referral=Referral.model_validate(waiting.facts))

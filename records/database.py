@@ -5,6 +5,7 @@ asyncpg's own defaults wait for as long as a partition lasts, and `asyncio.wait_
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,16 @@ import asyncpg
 CONNECT_SECONDS = 5.0
 ACQUIRE_SECONDS = 3.0
 COMMAND_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
 
 
 class DatabaseAway(Exception):  # noqa: N818 - what happened
@@ -54,8 +65,12 @@ class Database:
         return cls(pool)
 
     async def close(self) -> None:
-        """Give the connections back."""
-        await self._pool.close()
+        """Give the connections back; those that do not answer are dropped."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._pool.close()
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._pool.terminate()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
@@ -63,9 +78,9 @@ class Database:
         try:
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
                 yield connection
-        except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, OSError, TimeoutError) as error:
+        except AWAY as error:
             raise DatabaseAway(f"PostgreSQL does not answer ({type(error).__name__})") from None
-        except asyncpg.InterfaceError as error:
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise DatabaseAway(f"the connection to PostgreSQL was lost ({type(error).__name__})") from None
         except asyncpg.PostgresError as error:
             raise DatabaseRefused(error.sqlstate or "XX000") from None

@@ -111,8 +111,8 @@ async def action_row(database: Database, journey_id: str, action_id: str) -> Row
     return dict(row) if row else None
 
 
-async def add_note(database: Database, *, note_id: str, tenant: str, journey_id: str, author: str, body: str) -> None:
-    """Keep a note; an action may then carry its id."""
+async def add_note(database: Database, *, note_id: str, tenant: str, journey_id: str, author: str, body: str) -> str:
+    """Keep a note; an action may then carry its id. Returns what is kept under it: notes never change."""
     await database.execute(
         "insert into continuum.note (id, tenant, journey, author, body) values ($1, $2, $3, $4, $5)"
         " on conflict (id) do nothing",
@@ -122,6 +122,7 @@ async def add_note(database: Database, *, note_id: str, tenant: str, journey_id:
         author,
         body,
     )
+    return str(await database.value("select body from continuum.note where id = $1", note_id))
 
 
 async def journey_row(database: Database, tenant: str, journey_id: str) -> Row | None:

@@ -26,7 +26,13 @@ async def migrate(owner_dsn: str, app_role: str) -> list[str]:
 
     Raises MigrationError where the database is newer than this code, or a migration was edited after it was applied.
     """
-    connection = await asyncpg.connect(owner_dsn, timeout=10, command_timeout=60)
+    try:
+        connection = await asyncpg.connect(owner_dsn, timeout=10, command_timeout=60)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise MigrationError(
+            f"PostgreSQL cannot be reached as the database's owner ({type(error).__name__}): "
+            "see that it runs and that address and password are right"
+        ) from None
     try:
         await connection.execute("select pg_advisory_lock($1)", LOCK)
         return await _apply(connection, app_role)

@@ -64,6 +64,18 @@ async def mark(database: Database, notice: str, outcome: Status, reason: str | N
     )
 
 
+async def lost(database: Database, tenant: str, ids: tuple[str, ...], *, but: str) -> tuple[str, ...]:
+    """Those of these notices that did not, or not certainly, leave; without those whose reason is `but`."""
+    rows = await database.fetch(
+        "select id from continuum.notice where tenant = $1 and id = any($2) and status in ('failed', 'uncertain')"
+        " and reason is distinct from $3 order by send_after, id",
+        tenant,
+        list(ids),
+        but,
+    )
+    return tuple(r["id"] for r in rows)
+
+
 async def add_alarm(database: Database, tenant: str, journey: str, notice: Notice) -> None:
     """A row for an alarm, which does not come with a commit."""
     await database.execute(

@@ -57,6 +57,9 @@ async def store(database: Database, new: NewReferral) -> Stored:
     """
     inbound = uuid4()
     async with database.connection() as connection, connection.transaction():
+        # One delivery at a time under one transport key: of two with different content one is the clash.
+        key = f"{new.tenant}/{new.source}/{new.transport_key}"
+        await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", key)
         clash = await connection.fetchrow(
             "select 1 from continuum.inbound where tenant = $1 and source = $2 and transport_key = $3"
             " and sha256 <> $4 and outcome <> 'refused'",
@@ -161,9 +164,10 @@ async def store_refused(
 
 
 async def to_start(database: Database, limit: int = 50) -> list[Waiting]:
-    """Referrals stored but not yet started, oldest first."""
+    """Referrals stored but not yet started, oldest first; after them those that could not be started before."""
     rows = await database.fetch(
-        "select journey, tenant, facts from continuum.referral where started_at is null order by received_at limit $1",
+        "select journey, tenant, facts from continuum.referral where started_at is null"
+        " order by start_attempts, received_at limit $1",
         limit,
     )
     return [Waiting(journey=r["journey"], tenant=r["tenant"], facts=r["facts"]) for r in rows]
@@ -172,6 +176,13 @@ async def to_start(database: Database, limit: int = 50) -> list[Waiting]:
 async def started(database: Database, journey: str) -> None:
     """The journey runs."""
     await database.execute("update continuum.referral set started_at = now() where journey = $1", journey)
+
+
+async def not_started(database: Database, journey: str) -> None:
+    """The journey could not be started; it is tried again after the others."""
+    await database.execute(
+        "update continuum.referral set start_attempts = start_attempts + 1 where journey = $1", journey
+    )
 
 
 async def amendments_to_note(database: Database, limit: int = 50) -> list[tuple[UUID, str, str]]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import NoReturn, TypeVar
 
 from temporalio import workflow
@@ -43,13 +43,21 @@ SUMMARY_LENGTH = 160
 REFUSALS = ["SlotTaken", "ActionReused"]
 
 
+@dataclass(frozen=True)
+class _Doing:
+    """An action in flight, and its answer to come."""
+
+    digest: str
+    answer: asyncio.Future[act.Answer]
+
+
 class StageWorkflow:
     """Base of the six stages."""
 
     def __init__(self, journey: Journey) -> None:
         self.journey = journey
         self._turn = asyncio.Lock()
-        self._doing: dict[str, asyncio.Future[act.Answer]] = {}
+        self._doing: dict[str, _Doing] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self._sending: set[str] = set()
         self._sent: set[str] = set()
@@ -181,8 +189,9 @@ class StageWorkflow:
         if (answer := self._known(action)) is not None:
             return answer
         if (first := self._doing.get(action.action_id)) is not None:
-            return await asyncio.shield(first)
-        self._doing[action.action_id] = done = asyncio.get_running_loop().create_future()
+            return await asyncio.shield(first.answer)
+        done: asyncio.Future[act.Answer] = asyncio.get_running_loop().create_future()
+        self._doing[action.action_id] = _Doing(act.digest(action), done)
         try:
             await workflow.wait_condition(lambda: self._ready)
             self._raise_alarms(action)
@@ -204,7 +213,7 @@ class StageWorkflow:
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
         draft = self._attempt(action, step)
         seq = draft.journey.seq
-        draft.journey.done[action.action_id] = Done(digest=_digest(action), seq=seq, stage=self.journey.stage)
+        draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=self.journey.stage)
         for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
             del draft.journey.done[forgotten]
         commit = await self._commit_asked(draft)
@@ -224,7 +233,7 @@ class StageWorkflow:
                 workflow.now(),
                 action.actor,
                 action_id=action.action_id,
-                digest=_digest(action),
+                digest=act.digest(action),
                 note=action.note,
             )
             step(draft, action)
@@ -243,14 +252,15 @@ class StageWorkflow:
     def _known(self, action: act.Action) -> act.Answer | None:
         """The answer given to this action before. Raises when its id was used for something else."""
         done = self.journey.done.get(action.action_id)
-        if done is None:
-            return None
-        if done.digest != _digest(action):
+        first = done or self._doing.get(action.action_id)
+        if first is not None and first.digest != act.digest(action):
             raise ApplicationError(
                 "this action id was used before for something else; use a new one",
                 type="ActionReused",
                 non_retryable=True,
             )
+        if done is None:
+            return None
         return act.Answer(
             journey=self.journey.id, seq=done.seq, stage=done.stage, status=self.journey.status, text="done before"
         )
@@ -378,11 +388,6 @@ class StageWorkflow:
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
-
-
-def _digest(action: act.Action) -> str:
-    """What makes two actions the same: everything they say but their time of arrival."""
-    return sha256(f"{type(action).__name__}{action.model_dump_json()}".encode()).hexdigest()
 
 
 def _summary(commit: Commit) -> str:

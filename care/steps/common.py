@@ -68,6 +68,7 @@ def resume(d: Draft, a: act.Resume) -> None:
     d.settle("review_hold", outcome="resumed")
     d.write("resumed", "Resumed")
     d.answer_referrer("in-progress", None)
+    end_if_done(d)
 
 
 # --- endings
@@ -98,6 +99,20 @@ def transfer(d: Draft, a: act.Transfer) -> None:
     d.write("transferred", f"Handed over: {_words(a.to)}", to=a.to)
     d.answer_referrer("cancelled", "6.0", reason=a.to)
     d.close("transferred")
+
+
+def end_if_done(d: Draft) -> None:
+    """After the last follow-up, once nothing is owed any more, the journey is complete.
+
+    Whatever settles a task in follow-up asks this: no clock would ask it later.
+    """
+    journey = d.journey
+    in_follow_up = journey.stage == Stage.FOLLOW_UP and journey.next_stage is None and journey.status != "closed"
+    if not in_follow_up or journey.follow_up is None or journey.follow_up.to_come or journey.open_tasks:
+        return
+    d.write("completed", "The last follow-up is done: the journey is complete")
+    d.tell("referrer", "journey_news", news="journey_complete")
+    d.close("completed")
 
 
 def _cancel_visits(d: Draft, reason: str) -> None:
@@ -168,17 +183,23 @@ def answer_flags(d: Draft, answers: dict[str, bool]) -> ScreeningResult | None:
     named = ", ".join(f"{f.suspected} ({f.urgency})" for f in result.findings)
     d.write("red_flag", f"Red flag: {named}", decided=decided, emergency=result.emergency)
     for finding in result.findings:
-        if any(f.flag == finding.flag and f.outcome != "cleared" for f in d.journey.flags):
+        standing = next((f for f in d.journey.flags if f.flag == finding.flag and f.outcome != "cleared"), None)
+        if standing is not None and standing.urgency <= finding.urgency:
             continue
-        d.journey.flags.append(
-            OpenFlag(
-                id=d.mint("flag"),
-                flag=finding.flag,
-                urgency=finding.urgency,
-                raised_at=d.now,
-                hold_booking=finding.hold_booking,
+        if standing is not None:
+            # It got more urgent: whoever saw it saw something else.
+            standing.urgency, standing.handled_at, standing.outcome = finding.urgency, None, None
+            d.settle("handle_red_flag", finding.flag, outcome="more urgent now")
+        else:
+            d.journey.flags.append(
+                OpenFlag(
+                    id=d.mint("flag"),
+                    flag=finding.flag,
+                    urgency=finding.urgency,
+                    raised_at=d.now,
+                    hold_booking=finding.hold_booking,
+                )
             )
-        )
         days = {"E0": 0, "E1": 0, "E2": 5, "E3": 10}.get(finding.urgency, 10)
         d.open_task("handle_red_flag", finding.flag, due=d.business_days(days) if days else d.now)
         if finding.urgency in ("E0", "E1"):
@@ -202,6 +223,7 @@ def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
         d.close("emergency")
     elif a.outcome != "cleared" and flag.hold_booking:
         d.open_task("handle_red_flag", a.flag, due=d.business_days(2))
+    end_if_done(d)
 
 
 def booking_held(journey: Journey) -> bool:
@@ -233,11 +255,12 @@ def enter_in_error(d: Draft, a: act.EnterInError) -> None:
 def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
     """The loop is closed: the referrer has the summary."""
     ending = d.journey.ending
-    if ending is None or ending.document is None:
+    if ending is None or ending.signed_by is None:
         raise Refused("NoSummary", "no discharge summary has been sent yet")
     ending.received_at = d.now
     d.settle("chase_receipt", outcome="received")
     d.write("receipt", "The referrer confirmed receipt of the discharge summary")
+    end_if_done(d)
 
 
 def note_amendment(d: Draft, a: act.NoteAmendment) -> None:
@@ -255,6 +278,7 @@ def review_amendment(d: Draft, a: act.ReviewAmendment) -> None:
     )
     d.settle("review_amendment", outcome=a.decision)
     d.write("amendment_reviewed", f"Change of the referral reviewed: {_words(a.decision)}", decision=a.decision)
+    end_if_done(d)
 
 
 def settle_notice(d: Draft, a: act.SettleNotice) -> None:
@@ -264,6 +288,7 @@ def settle_notice(d: Draft, a: act.SettleNotice) -> None:
         raise Refused("NoSuchTask", "no undelivered message of that task id")
     d.settle("deliver_notice", task.subject, outcome=a.outcome)
     d.write("notice_settled", f"Undelivered message: {_words(a.outcome)}")
+    end_if_done(d)
 
 
 # --- ladders

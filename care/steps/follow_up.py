@@ -24,14 +24,14 @@ def enter(d: Draft) -> None:
     anchor = surgery if plan.anchor == "surgery" and surgery else ending.at
     scheduled, decided = d.decide(
         SCHEDULE,
-        Schedule(pathway=pathway.label, occasions=plan.occasions, anchor_at=anchor, discharged_at=d.now),
+        Schedule(pathway=pathway.label, occasions=plan.occasions, anchor_at=anchor, discharged_at=ending.at),
     )
     for due in scheduled.due:
         d.start_clock("follow_up", due.occasion, due.at, f"Follow-up: {due.label}")
     d.journey.follow_up = FollowUpState(to_come=[due.occasion for due in scheduled.due])
     named = ", ".join(due.label for due in scheduled.due) or "none left"
     d.write("follow_ups", f"Follow-ups planned: {named}", decided=decided)
-    _end_if_done(d)
+    common.end_if_done(d)
 
 
 def due(d: Draft, clock: Clock) -> None:
@@ -94,7 +94,7 @@ def answer(d: Draft, a: act.AnswerFollowUp) -> None:
     if assessment.worse or (screened and screened.findings):
         d.open_task("call_patient", "worse", due=d.business_days(plan.call_within_days))
         d.tell("queue:therapists", "task_due", task="Call the patient: worse at follow-up")
-    _end_if_done(d)
+    common.end_if_done(d)
 
 
 def record_call(d: Draft, a: act.RecordCall) -> None:
@@ -112,19 +112,17 @@ def record_call(d: Draft, a: act.RecordCall) -> None:
     state = _state(d)
     if state.waiting is not None:
         _close_occasion(d, state.waiting)
-    _end_if_done(d)
+    common.end_if_done(d)
 
 
 def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
     """The receipt may be the last thing that was owed."""
     common.confirm_receipt(d, a)
-    _end_if_done(d)
 
 
 def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
     """As everywhere; it may be the last thing that was owed."""
     common.handle_red_flag(d, a)
-    _end_if_done(d)
 
 
 def _give_up(d: Draft, why: str) -> None:
@@ -142,16 +140,6 @@ def _close_occasion(d: Draft, occasion: str) -> None:
     d.settle("call_patient", occasion, outcome="answered")
     state.to_come = [o for o in state.to_come if o != occasion]
     state.waiting = None
-
-
-def _end_if_done(d: Draft) -> None:
-    """After the last follow-up, once nothing is owed any more, the journey is complete."""
-    state = _state(d)
-    if state.to_come or d.journey.open_tasks:
-        return
-    d.write("completed", "The last follow-up is done: the journey is complete")
-    d.tell("referrer", "journey_news", news="journey_complete")
-    d.close("completed")
 
 
 def _state(d: Draft) -> FollowUpState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from care import action as act
+from care.clock import Clock
 from care.draft import Draft, Refused
 from care.facts import improvement, person_facts, plan_facts, score_facts
 from care.gate import Criterion, Facts
@@ -13,10 +14,26 @@ from care.plan import Goal, PlanOfCare
 from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
 from care.rules.progress import REVIEW, Advice, course
 from care.steps import require, visits
+from care.task import TaskKind
 
 CERTIFY_WITHIN = timedelta(days=30)
 """Physician's signature within 30 days of first treatment, the evaluation included: Noridian, outpatient therapy
 certification of the plan of care (2025-09-08), verified."""
+
+OF_CARE: tuple[TaskKind, ...] = (
+    "book_visit",
+    "evaluate",
+    "review_progress",
+    "answer_surgical_question",
+    "record_surgery",
+    "review_phase",
+)
+"""Tasks that end with care: in the stages after it nobody could settle them."""
+
+
+def concerns(clock: Clock, plan: PlanOfCare) -> bool:
+    """Whether a clock is about this plan, or about a check of it."""
+    return clock.subject == plan.id or clock.subject.startswith(f"{plan.id}:")
 
 
 def facts(journey: Journey, d: Draft, plan: PlanOfCare | None = None) -> Facts:
@@ -166,7 +183,7 @@ def end(d: Draft, plan: PlanOfCare, status: str) -> None:
     cancelled = visits.cancel_future(d, plan.id)
     for task in [t for t in d.journey.open_tasks if t.subject == plan.id]:
         d.settle(task.kind, plan.id, outcome="plan ended")
-    d.journey.clocks = [c for c in d.journey.clocks if not c.subject.startswith(plan.id)]
+    d.journey.clocks = [c for c in d.journey.clocks if not concerns(c, plan)]
     d.save_plan(plan)
     d.write(
         "plan_ended",
@@ -181,8 +198,10 @@ def end_care(d: Draft, reason: act.DischargeReason) -> None:
     for plan in d.journey.active_plans:
         end(d, plan, "ended")
     visits.cancel_future(d)
-    for kind in ("book_visit", "evaluate", "review_progress", "answer_surgical_question", "record_surgery"):
+    for kind in OF_CARE:
         d.settle(kind, outcome="care ended")
+    if d.journey.surgical_opinion == "asked":
+        d.journey.surgical_opinion = None
     d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
     known = score_facts(d.journey.the_pathway, d.journey.scores, d.now)
     d.journey.ending = Ending(reason=reason, at=d.now, facts=known)

@@ -45,7 +45,8 @@ def accept(d: Draft, a: act.Accept) -> None:
     d.journey.referral.accepted_by = a.clinician or a.actor.person
     d.journey.referral.first_visit_by = d.business_days(days)
     d.settle("answer_referral", outcome="accepted")
-    d.write("accepted", f"Accepted; first visit by {d.journey.referral.first_visit_by:%d %B %Y}")
+    by = d.journey.the_calendar.local(d.journey.referral.first_visit_by)
+    d.write("accepted", f"Accepted; first visit by {by:%d %B %Y}")
     d.answer_referrer("accepted", "3.0")
     d.tell("referrer", "referral_answer", answer="accepted")
     d.leave_for(Stage.THERAPY)

@@ -16,7 +16,6 @@ from care.steps import common, plans, require, visits
 def enter(d: Draft) -> None:
     """Somebody owes the first visit; the priority says by when it has to be."""
     common.enter(d, Stage.THERAPY)
-    d.journey.ending = None
     d.journey.follow_up = None
     d.open_task("book_visit")
 
@@ -74,6 +73,7 @@ def evaluate(d: Draft, a: act.Evaluate) -> None:
     made[0].visits_attended += 1
     d.save_plan(made[0])
     d.settle("evaluate")
+    d.settle("book_visit", "journey", outcome="plan made")
     d.answer_referrer("in-progress", "5.1.4", visits_done=made[0].visits_attended, visits_planned=_planned(d))
     d.tell("patient", "plan_ready")
     d.tell("referrer", "journey_news", news="plan_of_care")
@@ -127,7 +127,7 @@ def review_progress(d: Draft, a: act.ReviewProgress) -> None:
         d.journey.surgical_opinion = "asked"
         d.open_task("answer_surgical_question")
         d.tell("referrer", "journey_news", news="surgical_opinion")
-    elif plan.self_care and not any(c.subject.startswith(plan.id) for c in d.journey.clocks):
+    elif plan.self_care and not any(plans.concerns(c, plan) for c in d.journey.clocks):
         # No check is left: the plan goes on only until somebody looks again.
         d.start_clock("review_due", plan.id, d.business_days(5), "Progress review")
 
@@ -213,4 +213,6 @@ def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
     visits.cancel_future(d)
     for kind in ("book_visit", "evaluate", "review_progress", "answer_surgical_question"):
         d.settle(kind, outcome="surgery done")
+    if journey.surgical_opinion == "asked":
+        journey.surgical_opinion = None
     d.leave_for(Stage.POST_SURGERY_REHAB)

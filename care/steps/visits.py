@@ -120,6 +120,8 @@ def over(d: Draft, clock: Clock) -> None:
 
 def owe_next(d: Draft, plan_id: str | None) -> None:
     """While a plan is open, somebody owes its next visit unless one is booked."""
+    if plan_id is None and d.journey.active_plans:
+        return  # a visit from before the plan: now the plan's own visits are what is owed
     if not any(v.plan == plan_id for v in d.journey.visits):
         d.open_task("book_visit", plan_id or "journey")
 
@@ -133,11 +135,12 @@ def cancel_future(d: Draft, plan_id: str | None = None) -> int:
         d.save_visit(visit)
         d.stop_clock("visit", visit.id)
         d.settle("record_visit", visit.id, outcome="cancelled")
-        d.tell(
-            "patient",
-            "visit_cancelled",
-            when=d.journey.the_calendar.local(visit.starts_at).strftime("%d %B %Y, %H:%M"),
-        )
+        if visit.starts_at > d.now:
+            d.tell(
+                "patient",
+                "visit_cancelled",
+                when=d.journey.the_calendar.local(visit.starts_at).strftime("%d %B %Y, %H:%M"),
+            )
     return len(doomed)
 
 

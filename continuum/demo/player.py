@@ -47,7 +47,7 @@ class Player:
     ) -> None:
         self.name = name
         self.journey = ""
-        self._client = client
+        self.client = client
         self._database = database
         self._calendar = calendar
         self._tenant = tenant
@@ -59,7 +59,7 @@ class Player:
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:
         """The journey's workflow."""
-        return self._client.get_workflow_handle(self.journey)
+        return self.client.get_workflow_handle(self.journey)
 
     async def refer(self, raw: bytes, *, source: str = "demo") -> Received:
         """The physician's system sends the referral; waits until the journey has begun."""
@@ -104,7 +104,7 @@ class Player:
         while True:
             try:
                 answer = await perform(
-                    self._client,
+                    self.client,
                     self._database,
                     journey=self.journey,
                     name=name,

@@ -14,9 +14,11 @@ from temporalio.testing import ActivityEnvironment
 
 import pathways
 from activities.documents import WrittenDocuments
-from activities.pdf import as_pdf
 from activities.signatures import DischargeSummary
-from activities.summary import Section, Summary, as_text, compose
+from activities.summary.compose import compose
+from activities.summary.model import Section, Summary
+from activities.summary.pdf import as_pdf
+from activities.summary.text import as_text
 from care.pathway import Pathway
 from care.plan import Goal, Origin, PlanOfCare, Value
 from records.database import Database
@@ -597,7 +599,7 @@ def test_a_joiner_does_not_swap_the_parts_of_a_persian_name(back: Pathway, back_
 def test_what_no_font_has_is_shown_by_its_number_and_explained(
     back: Pathway, back_course: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.pdf._wide_font", lambda: None)
+    monkeypatch.setattr("activities.summary.pdf._wide_font", lambda: None)
     back_course["head"] |= {"given": "伟", "family": "张 🦴"}
     summary = compose(back_course, back)
     assert "伟 张 🦴" in as_text(summary)

@@ -37,12 +37,11 @@ from care.rules.progress import REVIEW, Course, course
 from care.rules.registry import RULES, rerun
 from care.rules.screening import SCREEN, Screening, ScreeningResult
 from care.rules.triage import ELIGIBLE, PRIORITISE, Candidate, Waiting
-from care.score import Measure, Norm, Score
+from care.score import Measure, Score
 
 NOW = datetime(2026, 6, 1, 10, 0, tzinfo=UTC)
 LBP = pathways.load("low_back_pain")
 TKR = pathways.load("total_knee_replacement")
-BASIS = {"basis": "proposed", "source": "a test"}
 
 
 # --- screening
@@ -62,7 +61,8 @@ def test_a_numb_saddle_is_an_emergency_that_holds_booking() -> None:
 
 
 def test_the_most_urgent_finding_comes_first_and_each_flag_is_found_once() -> None:
-    result = screened(LBP, "cancer_history", "band_pain", "weight_loss", "night_pain", "foot_weak_fast", "foot_weak_new")
+    signs = ("cancer_history", "band_pain", "weight_loss", "night_pain", "foot_weak_fast", "foot_weak_new")
+    result = screened(LBP, *signs)
     found = [(f.flag, f.urgency) for f in result.findings]
     assert found == [("foot_drop", "E0"), ("mscc", "E1"), ("spine_cancer", "E2")]
 
@@ -232,7 +232,8 @@ def test_every_value_names_its_rule_its_source_and_what_it_was_made_from(facts: 
             assert all(facts[name] == found for name, found in value.origin.inputs.items())
             assert {c.fact for c in rule.when} == set(value.origin.inputs)
     for goal in made.goals:
-        assert (goal.origin.source, goal.origin.basis) == (goals[goal.origin.rule].source, goals[goal.origin.rule].basis)
+        asked = goals[goal.origin.rule]
+        assert (goal.origin.source, goal.origin.basis) == (asked.source, asked.basis)
         assert goal.origin.inputs == {goal.measure: facts[goal.measure]}
         better = goal.target - goal.baseline if goal.op == ">=" else goal.baseline - goal.target
         assert better > 0 or goal.baseline == {"odi": 0, "nprs": 0, "psfs": 10}[goal.measure]
@@ -240,7 +241,10 @@ def test_every_value_names_its_rule_its_source_and_what_it_was_made_from(facts: 
 
 # --- progress
 
-STUCK: Facts = {"odi": 50.0, "odi.gain": 2.0, "odi.gain_pct": 4.0, "nprs": 6.0, "nprs.gain": 0.0, "visits": 3, "weeks": 3}
+STUCK: Facts = {"odi": 50.0, "odi.gain": 2.0, "odi.gain_pct": 4.0, "nprs": 6.0, "nprs.gain": 0.0} | {
+    "visits": 3,
+    "weeks": 3,
+}
 
 
 def advised(pathway: Pathway, facts: Facts) -> tuple[str, str]:
@@ -271,9 +275,7 @@ def test_what_a_review_of_back_pain_recommends(facts: Facts, advice: tuple[str, 
     assert advised(LBP, facts) == advice
 
 
-@given(
-    st.floats(0, 100), st.floats(0, 100), st.floats(0, 10), st.integers(0, 3), st.sampled_from([None, "with_help"])
-)
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 10), st.integers(0, 3), st.sampled_from([None, "with_help"]))
 def test_back_pain_is_never_discharged_as_recovered_on_a_change_alone(
     odi: float, gain: float, nprs: float, reviews: int, home: str | None
 ) -> None:
@@ -454,9 +456,7 @@ def test_worse_means_beyond_the_thresholds(facts: Facts, worse: bool) -> None:
 
 
 def taken(measure: str, value: Any, days: int, n: int = 1, *, in_error: bool = False) -> Score:
-    return Score(
-        id=f"j:score:{n}", measure=measure, value=value, at=NOW + timedelta(days=days), in_error=in_error
-    )
+    return Score(id=f"j:score:{n}", measure=measure, value=value, at=NOW + timedelta(days=days), in_error=in_error)
 
 
 def test_gain_is_towards_better_whichever_way_the_measure_runs() -> None:
@@ -565,16 +565,14 @@ TRIAGE = st.builds(
     Triage,
     levels=st.tuples(
         *(
-            st.builds(
-                TriageLevel, code=st.just(code), label=TEXTS, max_wait_days=st.integers(0, 90), **SOURCED
-            )
+            st.builds(TriageLevel, code=st.just(code), label=TEXTS, max_wait_days=st.integers(0, 90), **SOURCED)
             for code in LEVELS
         )
     ),
     rules=st.lists(st.builds(TriageRule, level=st.sampled_from(LEVELS), when=CRITERIA), max_size=4).map(tuple),
 )
 MEASURES = tuple(
-    Measure(id=name, name=name, direction=direction, minimum=0, maximum=100, norms=(Norm(ages=(1, 9), male=1, female=2),), **BASIS)
+    Measure(id=name, name=name, direction=direction, minimum=0, maximum=100, basis="proposed", source="a test")
     for name, direction in (("odi", "lower_better"), ("nprs", "lower_better"), ("x", "higher_better"))
 )
 DOSES = st.lists(
@@ -644,9 +642,7 @@ INPUTS: dict[str, st.SearchStrategy[Any]] = {
     "schedule_follow_ups": st.builds(
         Schedule,
         pathway=TEXTS,
-        occasions=st.lists(
-            st.builds(Occasion, id=WORDS, label=TEXTS, days=st.integers(0, 800)), max_size=5
-        ).map(tuple),
+        occasions=st.lists(st.builds(Occasion, id=WORDS, label=TEXTS, days=st.integers(0, 800)), max_size=5).map(tuple),
         anchor_at=MOMENTS,
         discharged_at=MOMENTS,
     ),

@@ -326,7 +326,7 @@ def test_self_care_nobody_answers_is_looked_at_and_never_runs_out_of_clocks() ->
         plan = driver.plan.id
         driver.act("review_progress", "therapist", plan=plan, decision="continue", note=NOTE)
         assert driver.clock("review_due").due > driver.now
-        driver.wait(days=9)
+        driver.wait(days=14)
         assert "review_progress" in driver.owed
 
 
@@ -815,7 +815,6 @@ def test_a_receipt_is_chased_until_it_comes() -> None:
     driver = to_plan(Driver(), MEDIUM)
     driver.visit(days=6, scores=RECOVERED)
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="discharge", reason="GOALS")
-    assert driver.refused("confirm_receipt") == "NoSummary" or driver.journey.ending is not None
     driver.act("sign_summary", "therapist")
     driver.wait(days=12)
     chased = [n for n in driver.notices if n.facts.get("task") == "Get the referrer's receipt of the summary"]

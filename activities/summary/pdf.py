@@ -24,7 +24,8 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
-from activities.summary import Section, Summary, Table, fitted
+from activities.summary.model import Section, Summary, Table
+from activities.summary.text import fitted
 
 FAMILY = "FiraGO"
 WIDE = "NotoSansCJK"

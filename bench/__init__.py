@@ -1,0 +1,1 @@
+"""Measurements: what a journey costs, and how fast an action is answered."""
