@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
-from activities.documents import WrittenDocuments
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.clinics import PostgresClinics
 from activities.content import PathwayLibrary
+from activities.documents import WrittenDocuments
 from activities.failures import SilentFailures
 from activities.messages import MailMessages
 from activities.records import PostgresRecords

@@ -95,9 +95,11 @@ class Transfer(Action):
 
 
 class Screen(Action):
-    """Answers to red-flag questions: sign id to present or not."""
+    """Answers to red-flag questions: sign id to present or not. `others_absent` says that all others were asked too
+    and that none of those signs is present."""
 
-    answers: dict[Slug, bool]
+    answers: dict[Slug, bool] = {}
+    others_absent: bool = False
 
 
 class HandleRedFlag(Action):

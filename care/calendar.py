@@ -94,7 +94,7 @@ class Calendar(Model):
         return (first + timedelta(days=n) for n in range(max((self.ends - first).days, 0) + MOST_DAYS_CLOSED))
 
     def _open_on(self, day: date) -> list[tuple[datetime, datetime]]:
-        """The stretches of opening time of one day, in UTC, where an hour is an hour whatever the clinic's clock does."""
+        """The stretches of opening time of one day, in UTC, where an hour is always an hour."""
         zone = ZoneInfo(self.timezone)
         return [
             (

@@ -26,7 +26,7 @@ from care.rules.registry import rerun
 from continuum import output
 from continuum.embedded.folder import Stack, StackError
 from continuum.embedded.ports import Ports
-from continuum.site import DEFAULT_FOLDER, Site, bring_up_to_date, site
+from continuum.site import DEFAULT_FOLDER, Site, bring_up_to_date, settings_here, site
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import receive
 from records import journeys as reading
@@ -233,17 +233,12 @@ def act(
 ) -> None:
     """Act on a journey."""
     fields = _fields(data)
-    if role not in get_args(Role):
-        raise SystemExit(_mistaken(f"--role is one of: {', '.join(get_args(Role))}"))
     stages = {s.value.lower(): s for s in Stage}
     if expect is not None and expect.lower() not in stages:
         raise SystemExit(_mistaken(f"--expect is one of: {', '.join(s.value for s in Stage)}"))
 
     async def work(here: Site) -> int:
-        try:
-            actor = Actor(person=person, role=cast(Role, role), tenant=here.tenant)
-        except ValidationError:
-            raise Mistake("--person is an id of the directory: lower-case letters, digits and . _ -") from None
+        actor = _actor(person, role, here.tenant)
         try:
             answer = await perform(
                 await here.temporal(),
@@ -276,6 +271,15 @@ def act(
         return 0
 
     _run(work, folder)
+
+
+def _actor(person: str, role: str, tenant: str) -> Actor:
+    if role not in get_args(Role):
+        raise Mistake(f"--role is one of: {', '.join(get_args(Role))}")
+    try:
+        return Actor(person=person, role=cast(Role, role), tenant=tenant)
+    except ValidationError:
+        raise Mistake("--person is an id of the directory: small letters, digits and . _ -") from None
 
 
 def _fields(data: str) -> dict[str, Any]:
@@ -337,6 +341,7 @@ def mail(
 @app.command()
 def worker() -> None:
     """Run only the worker, against the Temporal service and PostgreSQL that the environment names."""
+    settings_here()
     os.execv(sys.executable, [sys.executable, "-m", "worker"])  # noqa: S606 - this process becomes the worker
 
 
@@ -355,7 +360,10 @@ def migrate(
 
     if owner_password_file is not None:
         parts = urlsplit(owner_url)
-        secret = quote(owner_password_file.read_text("utf-8").strip(), safe="")
+        try:
+            secret = quote(owner_password_file.read_text("utf-8").strip(), safe="")
+        except OSError as error:
+            raise Mistake(f"{owner_password_file}: cannot be read ({error.strerror})") from None
         host = parts.netloc.rpartition("@")[2]
         owner_url = urlunsplit(parts._replace(netloc=f"{parts.username or 'owner'}:{secret}@{host}"))
     _main(bring_up_to_date(owner_url, app_role))

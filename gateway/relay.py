@@ -7,20 +7,20 @@ so that two relays, or one that was killed half-way, start it once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 
 import structlog
-from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from care import action as act
 from care.actor import system
 from care.journey import Journey, Stage
 from care.referral import Referral
 from records import referrals
-from records.database import Database, DatabaseAway
+from records.database import Database
 from workflows import attributes
 from workflows.connection import TASK_QUEUE
 from workflows.intake import Intake
@@ -39,35 +39,27 @@ class Relay:
         self._database = database
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until stopped. What fails now is tried again in a moment."""
+        """Until stopped. What fails now is tried again in a moment; nothing ends the relay."""
         while not stop.is_set():
             try:
                 await self.once()
-            except Exception as error:  # whatever it was: while this runs no referral is forgotten
+            except Exception as error:
                 log.warning("relay_waits", error=type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
 
-    async def once(self) -> int:
-        """Start what waits. Returns how many journeys were started."""
-        waiting = await referrals.to_start(self._database)
-        started = 0
-        for referral in waiting:
-            try:
-                await self._start(referral)
-                started += 1
-            except (DatabaseAway, RPCError):
-                raise
-            except Exception as error:  # one that cannot be started holds up none of the others
-                log.error("journey_not_started", journey=referral.journey, exc_info=error)
-                await referrals.not_started(self._database, referral.journey)
+    async def once(self) -> None:
+        """Start what waits, and note what changed. One that fails does not hold up the others."""
+        for referral in await referrals.to_start(self._database):
+            await self._try(self._start(referral), referral.journey)
         for inbound, journey, tenant in await referrals.amendments_to_note(self._database):
-            try:
-                async with asyncio.timeout(AMENDMENT_SECONDS):
-                    await self._note_amendment(str(inbound), journey, tenant)
-            except (TimeoutError, RPCTimeoutOrCancelledError):
-                log.warning("amendment_waits", journey=journey)
-        return started
+            await self._try(self._note_amendment(str(inbound), journey, tenant), journey)
+
+    async def _try(self, work: Coroutine[None, None, None], journey: str) -> None:
+        try:
+            await work
+        except Exception as error:
+            log.warning("relay_failed", journey=journey, error=type(error).__name__)
 
     async def _start(self, waiting: referrals.Waiting) -> None:
         journey = Journey(id=waiting.journey, tenant=waiting.tenant, referral=Referral.model_validate(waiting.facts))

@@ -78,5 +78,3 @@ async def house(quiet_house: House) -> AsyncIterator[House]:
 def fhir() -> Callable[[str], bytes]:
     """A FHIR message of ours, by name."""
     return lambda name: (FIXTURES / "fhir" / f"{name}.json").read_bytes()
-
-

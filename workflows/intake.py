@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.common_actions import CommonActions
 
@@ -13,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.draft import Draft
     from care.journey import Journey
+    from care.pathway import Pathway
     from care.steps import intake
 
 
@@ -44,13 +46,21 @@ class Intake(CommonActions):
 
     @workflow.update(description="Choose the pathway this referral is to follow.")
     async def choose_pathway(self, action: act.ChoosePathway) -> act.Answer:
-        pathway = await workflow.execute_activity_method(
-            Content.load_pathway,
-            action.pathway,
-            summary="Read the pathway",
-            start_to_close_timeout=timedelta(seconds=10),
-        )
+        pathway = await self._load(action.pathway)
         return await self.carry_out(action, lambda draft, a: intake.choose_pathway(draft, a, pathway))
+
+    async def _load(self, pathway: str) -> Pathway:
+        try:
+            return await workflow.execute_activity_method(
+                Content.load_pathway,
+                pathway,
+                summary="Read the pathway",
+                start_to_close_timeout=timedelta(seconds=10),
+            )
+        except ActivityError as failure:
+            if isinstance(failure.cause, ApplicationError):
+                raise ApplicationError(failure.cause.message, type=failure.cause.type, non_retryable=True) from None
+            raise
 
     @choose_pathway.validator
     def _check_choose_pathway(self, action: act.ChoosePathway) -> None:

@@ -70,8 +70,19 @@ class StageWorkflow:
     async def live(self, enter: Callable[[Draft, Preparation | None], None]) -> Journey:
         """Enter the stage, tend its clocks until it is over, and hand the journey on.
 
-        Returns only when the journey is closed; otherwise continues as the next stage.
+        Returns only when the journey is closed; otherwise continues as the next stage. A cancellation asked for in
+        Temporal's UI ends nothing: a journey ends by an action with an actor and a reason, or not at all.
         """
+        life = asyncio.create_task(self._live(enter))
+        while True:
+            try:
+                return await asyncio.shield(life)
+            except asyncio.CancelledError:
+                if life.done():
+                    raise
+                self._errand(self._note_cancellation())
+
+    async def _live(self, enter: Callable[[Draft, Preparation | None], None]) -> Journey:
         await self._begin(enter)
         for notice in self._alarms.values():
             self._errand(self._alarm(notice))
@@ -110,6 +121,15 @@ class StageWorkflow:
         )
         self.journey.calendar = preparation.calendar
         return preparation
+
+    async def _note_cancellation(self) -> None:
+        await workflow.wait_condition(lambda: self._ready)
+        async with self._turn:
+            draft = Draft(self.journey, workflow.now())
+            draft.write(
+                "cancellation_ignored", "Somebody asked Temporal to cancel this journey; to end it, withdraw it"
+            )
+            await self._commit(draft)
 
     def _over(self) -> bool:
         return (
@@ -373,7 +393,7 @@ class StageWorkflow:
             workflow.logger.warning("messages could not be sent", extra={"count": len(ids)})
         self._sent.update(ids)
         self._forget_sent()
-        if not undelivered or self.journey.status == "closed":
+        if not undelivered:
             return
         async with self._turn:
             draft = Draft(self.journey, workflow.now())

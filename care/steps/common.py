@@ -168,7 +168,16 @@ def known_answers(journey: Journey, answers: dict[str, bool]) -> None:
 
 def screen(d: Draft, a: act.Screen) -> None:
     """Red-flag questions asked outside a visit."""
-    answer_flags(d, a.answers)
+    answers = all_answers(d.journey, a)
+    require(answers, "NoAnswers", "give at least one answer, by sign id")
+    answer_flags(d, answers)
+
+
+def all_answers(journey: Journey, a: act.Screen) -> dict[str, bool]:
+    """What was answered one by one, and the rest where somebody says that all of it was asked and is absent."""
+    known_answers(journey, a.answers)
+    rest = {s.id: False for f in journey.the_pathway.red_flags for s in f.signs} if a.others_absent else {}
+    return {**rest, **a.answers}
 
 
 def answer_flags(d: Draft, answers: dict[str, bool]) -> ScreeningResult | None:
@@ -295,9 +304,10 @@ def settle_notice(d: Draft, a: act.SettleNotice) -> None:
 
 
 def undelivered(d: Draft, notice: str) -> None:
-    """A message did not leave within its time: a person takes over."""
-    d.open_task("deliver_notice", notice)
-    d.write("undelivered", "A message could not be sent; a person has to deliver it")
+    """A message did not leave within its time: a person takes over, unless the journey is over."""
+    if d.journey.status != "closed":
+        d.open_task("deliver_notice", notice)
+    d.write("undelivered", "A message could not be sent", notice=notice)
 
 
 def task_due(d: Draft, clock: Clock) -> None:

@@ -80,11 +80,15 @@ def facts(journey: Journey, pathway: Pathway) -> Facts:
 
 def screen(d: Draft, a: act.Screen) -> None:
     """The red-flag screen of intake asks every question of the pathway."""
-    common.known_answers(d.journey, a.answers)
+    answers = common.all_answers(d.journey, a)
     asked = {s.id for f in d.journey.the_pathway.red_flags for s in f.signs}
-    missing = sorted(asked - set(a.answers))
-    require(not missing, "ScreenIncomplete", f"these questions have no answer yet: {', '.join(missing)}")
-    common.answer_flags(d, a.answers)
+    missing = sorted(asked - set(answers))
+    require(
+        not missing,
+        "ScreenIncomplete",
+        f"these have no answer yet (or say others_absent when all were asked): {', '.join(missing)}",
+    )
+    common.answer_flags(d, answers)
     d.journey.screened = True
     _go_on(d)
 

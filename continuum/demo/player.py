@@ -7,11 +7,12 @@ own clock is moved, by the server's time skipping.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from care.action import Answer, Expected
@@ -25,9 +26,11 @@ from records.database import Database, DatabaseAway
 
 Row = dict[str, Any]
 Narrator = Callable[[str, Row], None]
+T = TypeVar("T")
 
 MAX_SKIPS = 5000
 PATIENCE = timedelta(seconds=60)
+AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
 PEOPLE: dict[Role, str] = {
     "coordinator": "p-coordinator",
     "therapist": "p-therapist",
@@ -63,7 +66,8 @@ class Player:
 
     async def refer(self, raw: bytes, *, source: str = "demo") -> Received:
         """The physician's system sends the referral; waits until the journey has begun."""
-        received = await receive(self._database, raw, tenant=self._tenant, source=source, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        received = await patiently(lambda: receive(self._database, raw, tenant=self._tenant, source=source, now=now))
         if received.journey is not None:
             self.journey = received.journey
             await self._until(lambda row: row["seq"] > 0)
@@ -71,15 +75,19 @@ class Player:
 
     async def now(self) -> datetime:
         """The journey's own time."""
-        return await self._skipper.get_current_time(self.handle)
+        return await patiently(lambda: self._skipper.get_current_time(self.handle))
 
     async def wait(self, until: datetime | None = None, **delta: float) -> None:
         """Let time pass: to a moment, or for so many days, hours or minutes."""
-        now = await self.now()
-        target = until if until is not None else now + timedelta(**delta)
-        if target > now and (await self.state())["status"] != "closed":
-            await self._skipper.fast_forward(self.handle, target - now)
+        target = until if until is not None else await self.now() + timedelta(**delta)
+        await patiently(lambda: self._go_to(target))
         await self._settle()
+
+    async def _go_to(self, target: datetime) -> None:
+        """May be repeated: each attempt goes on from where the last one came to."""
+        left = target - await self._skipper.get_current_time(self.handle)
+        if left > timedelta(0) and (await self.state())["status"] != "closed":
+            await self._skipper.fast_forward(self.handle, left)
 
     async def working_hours(self, **delta: float) -> None:
         """Let so many hours or days pass, and then wait until the clinic is open."""
@@ -157,12 +165,11 @@ class Player:
 
     async def state(self) -> Row:
         """The journey as the record has it."""
-        row = await journeys.journey_row(self._database, self._tenant, self.journey)
-        return row or {}
+        return await patiently(lambda: journeys.journey_row(self._database, self._tenant, self.journey)) or {}
 
     async def record(self) -> Row:
         """The journey with everything that belongs to it."""
-        return await journeys.journey(self._database, self._tenant, self.journey) or {}
+        return await patiently(lambda: journeys.journey(self._database, self._tenant, self.journey)) or {}
 
     async def until_stage(self, stage: Stage) -> None:
         """Wait until the record says that the stage has begun."""
@@ -171,7 +178,7 @@ class Player:
     async def until_closed(self) -> None:
         """Wait until the journey is closed."""
         await self._until(lambda row: row["status"] == "closed")
-        await self.handle.result()  # the last messages leave before the workflow ends
+        await patiently(self.handle.result)  # the last messages leave before the workflow ends
         await self._settle()
 
     async def _until(self, condition: Callable[[Row], bool]) -> None:
@@ -189,3 +196,17 @@ class Player:
             if row["seq"] > self._told:
                 self._told = row["seq"]
                 self._narrate(self.name, row)
+
+
+async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try again for a while where a server is away: anybody may pull a plug while the demo runs."""
+    async with asyncio.timeout(PATIENCE.total_seconds()):
+        while True:
+            try:
+                return await attempt()
+            except (DatabaseAway, RPCTimeoutOrCancelledError):
+                pass
+            except RPCError as error:
+                if error.status not in AWAY:
+                    raise
+            await asyncio.sleep(0.5)

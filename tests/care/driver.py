@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pathways
-from care import action as act
+from care import action as actions
 from care.actor import Actor, Role
 from care.calendar import Calendar, Hours
 from care.clock import Clock
@@ -71,7 +71,7 @@ VISITS: dict[str, Step] = {
 }
 
 
-def _choose_pathway(draft: Draft, action: act.ChoosePathway) -> None:
+def _choose_pathway(draft: Draft, action: actions.ChoosePathway) -> None:
     intake.choose_pathway(draft, action, pathways.load(action.pathway))
 
 
@@ -273,16 +273,16 @@ class Driver:
         if name not in STEPS[self.journey.stage]:
             raise Refused("NoSuchAction", f"{self.journey.stage} has no {name}")
         self._acted += 1
-        kind = act.ACTIONS[name]
+        kind = actions.ACTIONS[name]
         said = kind(
             action_id=action_id or f"a-{self._acted}",
             actor=Actor(person=person, role=role, tenant=tenant),
-            expected=act.Expected(stage=stage or self.journey.stage, seq=seq),
+            expected=actions.Expected(stage=stage or self.journey.stage, seq=seq),
             note=note,
             **data,
         )
         action = kind.model_validate_json(said.model_dump_json())
-        digest = act.digest(action)
+        digest = actions.digest(action)
         before = self.journey.model_dump_json()
         step = STEPS[self.journey.stage][name]
         try:
@@ -315,7 +315,7 @@ class Driver:
         """A message did not leave within its time."""
         self._apply(lambda d: common.undelivered(d, notice))
 
-    def _raise_alarms(self, action: act.Action) -> None:
+    def _raise_alarms(self, action: actions.Action) -> None:
         answers: dict[str, bool] = getattr(action, "answers", {})
         try:
             self.alarms += common.alarms(self.journey, answers, action.action_id, self.now)
@@ -354,6 +354,10 @@ class Driver:
             scores=scores or {},
             answers=answers or {},
         )
+
+    def at(self, stage: Stage) -> bool:
+        """Whether the journey is in this stage."""
+        return self.journey.stage == stage
 
     @property
     def plan(self) -> PlanOfCare:

@@ -241,7 +241,12 @@ def test_every_value_names_its_rule_its_source_and_what_it_was_made_from(facts: 
 
 # --- progress
 
-STUCK: Facts = {"odi": 50.0, "odi.gain": 2.0, "odi.gain_pct": 4.0, "nprs": 6.0, "nprs.gain": 0.0} | {
+STUCK: Facts = {
+    "odi": 50.0,
+    "odi.gain": 2.0,
+    "odi.gain_pct": 4.0,
+    "nprs": 6.0,
+    "nprs.gain": 0.0,
     "visits": 3,
     "weeks": 3,
 }

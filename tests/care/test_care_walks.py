@@ -56,9 +56,9 @@ def test_intake_is_complete_only_with_everything() -> None:
     assert driver.refused("screen", answers={"saddle_numb": False}) == "ScreenIncomplete"
     assert driver.refused("screen", answers={**no_flags(driver), "invented": True}) == "UnknownSign"
     driver.act("screen", answers=no_flags(driver))
-    assert driver.journey.stage == Stage.INTAKE
+    assert driver.at(Stage.INTAKE)
     driver.act("record_consent", messages=False)
-    assert driver.journey.stage == Stage.REFERRAL
+    assert driver.at(Stage.REFERRAL)
     assert driver.journey.referral.priority == "P1"
     assert driver.owed == {"answer_referral"}
 
@@ -77,9 +77,9 @@ def test_another_pathway_has_to_be_screened_anew() -> None:
     driver.act("screen", answers=no_flags(driver))
     driver.act("choose_pathway", pathway="total_knee_replacement")
     driver.act("record_consent", messages=True)
-    assert driver.journey.stage == Stage.INTAKE
+    assert driver.at(Stage.INTAKE)
     driver.act("screen", answers=no_flags(driver))
-    assert driver.journey.stage == Stage.REFERRAL
+    assert driver.at(Stage.REFERRAL)
 
 
 def test_accepted_with_a_date_for_the_first_visit_and_the_referrer_hears_of_it() -> None:
@@ -91,7 +91,7 @@ def test_accepted_with_a_date_for_the_first_visit_and_the_referrer_hears_of_it()
     assert referral.first_visit_by == driver.journey.the_calendar.after_days(driver.now, 10)
     assert driver.replies[-1].status == "accepted"
     assert driver.told("referrer", "referral_answer")[-1].facts["answer"] == "accepted"
-    assert driver.journey.stage == Stage.THERAPY
+    assert driver.at(Stage.THERAPY)
     assert driver.owed == {"book_visit"}
 
 
@@ -114,7 +114,7 @@ def test_the_day_of_the_first_visit_is_named_by_the_clinics_own_clock() -> None:
     ],
 )
 def test_a_no_closes_the_journey_and_the_referrer_is_told_why(
-    stage: str, name: str, data: dict[str, str], outcome: str
+    stage: str, name: str, data: dict[str, Any], outcome: str
 ) -> None:
     driver = Driver() if stage == "intake" else to_referral(Driver())
     driver.act(name, **data)
@@ -138,16 +138,16 @@ def test_the_referrer_is_asked_and_asked_again_and_nobody_accepts_before_the_ans
     driver.act("receive_information")
     assert driver.refused("receive_information") == "NothingAsked"
     driver.act("accept")
-    assert driver.journey.stage == Stage.THERAPY
+    assert driver.at(Stage.THERAPY)
 
 
 def test_intake_waits_for_what_was_asked_of_the_referrer() -> None:
     driver = Driver()
     driver.act("ask_referrer", about="surgery_protocol")
     to_referral(driver)
-    assert driver.journey.stage == Stage.INTAKE
+    assert driver.at(Stage.INTAKE)
     driver.act("receive_information")
-    assert driver.journey.stage == Stage.REFERRAL
+    assert driver.at(Stage.REFERRAL)
 
 
 # --- ladders
@@ -215,7 +215,7 @@ def test_an_emergency_in_intake_alarms_ends_the_journey_and_tells_the_referrer()
     assert [(a.to, a.facts["urgency"]) for a in driver.alarms] == [("queue:on_call", "E0")]
     assert driver.alarms[0].id == "jtest:alarm:ces:s-1"
     driver.act("record_consent", messages=True)
-    assert driver.journey.stage == Stage.INTAKE
+    assert driver.at(Stage.INTAKE)
     task = driver.journey.open_task("handle_red_flag", "ces")
     assert task is not None
     assert task.due == driver.now
@@ -232,9 +232,9 @@ def test_an_all_clear_lets_the_intake_go_on() -> None:
     driver.act("screen", answers={**no_flags(driver), "calf_swollen_one": True})
     driver.act("record_consent", messages=True)
     driver.act("handle_red_flag", "on_call", flag="dvt_screen", outcome="seen_by_doctor")
-    assert driver.journey.stage == Stage.INTAKE
+    assert driver.at(Stage.INTAKE)
     driver.act("handle_red_flag", "on_call", flag="dvt_screen", outcome="cleared")
-    assert driver.journey.stage == Stage.REFERRAL
+    assert driver.at(Stage.REFERRAL)
 
 
 def test_a_red_flag_in_therapy_holds_booking_until_it_is_cleared() -> None:
@@ -296,7 +296,7 @@ def test_self_care_that_suffices() -> None:
     driver.act("answer_check", "patient", scores=RECOVERED)
     assert "recommended is discharge" in next(e.text for e in reversed(driver.journal) if e.kind == "review_due")
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="discharge", reason="GOALS")
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.journey.ending is not None
     assert driver.journey.ending.facts["odi"] == 12
 
@@ -344,7 +344,7 @@ def test_medium_risk_from_referral_to_the_end_of_a_year_of_follow_up() -> None:
     driver.visit(days=6, scores=RECOVERED)
     assert "review_progress" in driver.owed
     driver.act("review_progress", "therapist", plan=plan.id, decision="discharge", reason="GOALS")
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.owed == {"sign_summary"}
     assert driver.refused("sign_summary", "coordinator") == "NotAllowed"
     driver.act("sign_summary", "therapist")
@@ -371,7 +371,7 @@ def test_two_reviews_without_gain_raise_the_question_of_surgery_and_conservative
     assert driver.owed >= {"answer_surgical_question"}
     driver.wait(days=3)
     driver.act("record_surgical_opinion", "surgeon", opinion="conservative")
-    assert driver.journey.stage == Stage.THERAPY
+    assert driver.at(Stage.THERAPY)
     assert driver.plan.reviews_without_gain == 0
     assert {"answer_surgical_question"}.isdisjoint(driver.owed)
     assert "book_visit" in driver.owed
@@ -381,7 +381,7 @@ def test_operate_ends_back_pain_therapy_with_a_handover() -> None:
     driver = stuck()
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="surgical_opinion")
     driver.act("record_surgical_opinion", "surgeon", opinion="operate")
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.journey.ending is not None
     assert driver.journey.ending.reason == "SURGERY"
 
@@ -406,7 +406,7 @@ def test_a_question_of_surgery_that_care_outlived_is_not_asked_for_ever() -> Non
     driver = stuck()
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="surgical_opinion")
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="discharge", reason="SELF", note=NOTE)
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.journey.surgical_opinion != "asked"
 
 
@@ -569,7 +569,7 @@ def test_a_knee_from_pre_hab_to_the_last_follow_up() -> None:
     surgery = driver.journey.surgery
     assert surgery is not None
     assert surgery.done_at is not None
-    assert driver.journey.stage == Stage.POST_SURGERY_REHAB
+    assert driver.at(Stage.POST_SURGERY_REHAB)
     assert driver.plan.label == "Rehabilitation after surgery"
     assert phase(driver) == 1
     assert "book_visit" not in driver.owed  # in hospital
@@ -590,7 +590,7 @@ def test_a_knee_from_pre_hab_to_the_last_follow_up() -> None:
     assert phase(driver) == 4  # time alone ends nothing
     assert "review_phase" in driver.owed
     driver.act("record_scores", "therapist", scores=PHASE_4)
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.journey.ending is not None
     assert driver.journey.ending.reason == "GOALS"
     assert driver.owed == {"sign_summary"}
@@ -642,7 +642,7 @@ def test_a_stall_is_looked_at_by_a_person_and_ends_with_a_coded_reason_or_a_new_
     assert "review_phase" in driver.owed
     assert driver.refused("review_phase", decision="end_rehab") == "ReasonNeeded"
     driver.act("review_phase", "therapist", decision="end_rehab", reason="MEDICAL")
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.refused("review_phase", decision="end_rehab") == "NoSuchAction"
 
 
@@ -666,7 +666,7 @@ def test_a_stall_review_does_not_outlive_rehab() -> None:
     driver.wait(days=200)
     assert "review_phase" in driver.owed
     driver.act("record_scores", "therapist", scores=PHASE_4)
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.owed.isdisjoint({"review_phase"})
 
 
@@ -826,7 +826,7 @@ def test_a_receipt_is_chased_until_it_comes() -> None:
 def test_a_summary_cannot_be_received_before_it_is_signed() -> None:
     driver = to_plan(Driver(), MEDIUM)
     driver.act("review_progress", plan=driver.plan.id, decision="discharge", reason="SELF", note=NOTE)
-    assert driver.journey.stage == Stage.DISCHARGE
+    assert driver.at(Stage.DISCHARGE)
     assert driver.refused("confirm_receipt", "referrer") == "NoSummary"
 
 
@@ -892,7 +892,7 @@ def test_getting_worse_leads_to_a_call_back_into_therapy_and_to_another_discharg
     assert task is not None
     assert task.due == driver.journey.the_calendar.after_days(driver.now, 3)
     driver.act("record_call", "therapist", outcome="re_enter")
-    assert driver.journey.stage == Stage.THERAPY
+    assert driver.at(Stage.THERAPY)
     assert driver.owed == {"book_visit"}
     assert not [c for c in driver.journey.clocks if c.kind.startswith("follow_up")]
     driver.visit(days=1)
@@ -902,7 +902,7 @@ def test_getting_worse_leads_to_a_call_back_into_therapy_and_to_another_discharg
     driver.visit(days=6, scores=RECOVERED)
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="discharge", reason="GOALS")
     driver.act("sign_summary", "therapist")
-    assert driver.journey.stage == Stage.FOLLOW_UP
+    assert driver.at(Stage.FOLLOW_UP)
     assert driver.journey.follow_up is not None
     assert len(driver.journey.follow_up.to_come) == 5
     assert [r.business_status for r in driver.replies].count("7.0") == 2

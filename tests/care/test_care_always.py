@@ -1,0 +1,501 @@
+"""What holds after any sequence of actions and at any time: walks that hypothesis thinks of.
+
+The promises themselves are in `Driver.check`, held against every commit; here are the walks, and what an action,
+a row of the journal and a notice may carry at all.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+import pathways
+from care import action as actions
+from care.action import Action
+from care.card import card
+from care.clock import PAUSED_BY_HOLD
+from care.draft import Refused
+from care.journey import Stage
+from care.task import TASKS
+from tests.care.driver import NOTE, STEPS, Driver
+from tests.care.walks import (
+    KNEE,
+    LOW,
+    MEDIUM,
+    PHASE_1,
+    PHASE_2,
+    PHASE_3,
+    PHASE_4,
+    RECOVERED,
+    no_flags,
+    to_follow_up,
+    to_plan,
+    to_referral,
+    to_rehab,
+    to_therapy,
+)
+
+ROOT = Path(__file__).parents[2]
+
+BEGINNINGS: dict[str, Callable[[], Driver]] = {
+    "back pain, nothing known": lambda: Driver(None, matched=False, age=None, sex=None, days_since_onset=None),
+    "back pain in intake": Driver,
+    "back pain in referral": lambda: to_referral(Driver()),
+    "back pain accepted, no messages": lambda: to_therapy(Driver(), messages=False),
+    "self-care": lambda: to_plan(Driver(days_since_onset=3), LOW),
+    "medium risk": lambda: to_plan(Driver(), MEDIUM),
+    "back pain in follow-up": lambda: to_follow_up(Driver()),
+    "knee in pre-hab": lambda: to_plan(Driver("total_knee_replacement"), KNEE),
+    "knee after surgery": lambda: to_rehab(Driver("total_knee_replacement", age=68)),
+}
+SCORES = [LOW, MEDIUM, RECOVERED, MEDIUM | {"odi": 70, "nprs": 9}, KNEE, PHASE_1, PHASE_2, PHASE_3, PHASE_4]
+
+
+@functools.cache
+def _beginning(name: str) -> Driver:
+    return BEGINNINGS[name]()
+
+
+def begin(name: str) -> Driver:
+    """A journey that has come so far already."""
+    return _beginning(name).clone()
+
+
+def scores_for(driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
+    """Results of measures, most of them of this pathway; some out of range."""
+    chosen: dict[str, Any] = dict(draw(st.sampled_from(SCORES)))
+    if driver.journey.pathway is not None and draw(st.integers(0, 4)):
+        known = {m.id for m in driver.journey.pathway.measures}
+        chosen = {k: v for k, v in chosen.items() if k in known}
+    if not draw(st.integers(0, 9)):
+        chosen["nprs"] = draw(st.sampled_from([11, -1, "high", 3, 1e9]))
+    return chosen
+
+
+def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
+    """What somebody might say with this action, sensible more often than not."""
+    made: dict[str, Any] = {}
+    journey = driver.journey
+    for field, info in actions.ACTIONS[name].model_fields.items():
+        if field in Action.model_fields:
+            continue
+        match field:
+            case "scores":
+                made[field] = scores_for(driver, draw)
+            case "answers":
+                signs = no_flags(driver) if journey.pathway is not None else {"saddle_numb": False}
+                ticked = (
+                    draw(st.sets(st.sampled_from(sorted(signs)), max_size=2)) if not draw(st.integers(0, 2)) else ()
+                )
+                made[field] = {**signs, **dict.fromkeys(ticked, True)}
+            case "flag":
+                made[field] = draw(st.sampled_from([f.flag for f in journey.flags] or ["ces"]))
+            case "plan":
+                ids = [p.id for p in journey.plans] or ["jtest:plan:9"]
+                made[field] = draw(st.sampled_from(ids[::-1]))
+            case "visit":
+                made[field] = draw(st.sampled_from([v.id for v in journey.visits] or ["jtest:visit:999"]))
+            case "score":
+                made[field] = draw(st.sampled_from([s.id for s in journey.scores] or ["jtest:score:999"]))
+            case "task":
+                made[field] = draw(st.sampled_from([t.id for t in journey.open_tasks]))
+            case "starts_at":
+                made[field] = driver.slot(days=draw(st.integers(0, 10)), minutes=45)
+            case "review_on" | "planned_for":
+                made[field] = driver.now + timedelta(days=draw(st.integers(-1, 40)))
+            case "done_at":
+                made[field] = driver.now - timedelta(days=draw(st.integers(-1, 60)))
+            case "pathway":
+                made[field] = draw(st.sampled_from(["low_back_pain", "total_knee_replacement"]))
+            case "clinician":
+                made[field] = "p-therapist"
+            case "days_since_onset" | "minutes":
+                made[field] = draw(st.one_of(st.none(), st.integers(10, 60)))
+            case "messages":
+                made[field] = draw(st.booleans())
+            case _:
+                made[field] = draw(st.sampled_from(choices(info.annotation)))
+    if name == "book_visit" and draw(st.booleans()):
+        del made["plan"]
+    return made
+
+
+def choices(annotation: Any) -> list[Any]:
+    """The words that a field may be."""
+    found: list[Any] = []
+    for part in typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,):
+        if part is type(None):
+            found.append(None)
+        else:
+            found += typing.get_args(part)
+    return found
+
+
+ENDINGS = {"withdraw", "record_death", "transfer", "decline", "redirect"}
+
+
+class Walk(RuleBasedStateMachine):
+    """People do things in any order, time goes by, the worker is away for a while."""
+
+    largest = 0
+    closed = 0
+    stages: typing.ClassVar[set[tuple[str, str]]] = set()
+    refusals: typing.ClassVar[set[str]] = set()
+    done: typing.ClassVar[set[tuple[str, str]]] = set()
+
+    @initialize(name=st.sampled_from(sorted(BEGINNINGS)))
+    def begin(self, name: str) -> None:
+        self.driver = begin(name)
+        note(f"--- {name}")
+
+    def _open(self) -> bool:
+        return self.driver.journey.status != "closed"
+
+    @precondition(_open)
+    @rule(data=st.data(), rare=st.integers(0, 19))
+    def somebody_acts(self, data: st.DataObject, rare: int) -> None:
+        names = sorted(set(STEPS[self.driver.journey.stage]) - (ENDINGS if rare else set()))
+        self.act(data.draw(st.sampled_from(names)), data)
+
+    @precondition(_open)
+    @rule(data=st.data())
+    def somebody_does_what_is_owed(self, data: st.DataObject) -> None:
+        settling = {name for task in self.driver.journey.open_tasks for name in TASKS[task.kind].actions}
+        names = sorted((settling - ENDINGS) & set(STEPS[self.driver.journey.stage]))
+        assume(names)
+        self.act(data.draw(st.sampled_from(names)), data)
+
+    def act(self, name: str, data: st.DataObject) -> None:
+        driver = self.driver
+        driver.wait()
+        if driver.journey.status == "closed" or name not in STEPS[driver.journey.stage]:
+            return
+        said = data_for(name, driver, data.draw)
+        role = data.draw(st.sampled_from(["therapist", "therapist", "coordinator", "on_call"]))
+        before = driver.journey.model_dump_json(), len(driver.journal), len(driver.notices), len(driver.replies)
+        stage = driver.journey.stage
+        note(f"{driver.now} {stage} {name} {said}")
+        try:
+            driver.act(name, role, note=data.draw(st.sampled_from([NOTE, None])), **said)
+            self.done.add((stage, name))
+        except Refused as refused:
+            note(f"    refused: {refused.kind}")
+            self.refusals.add(refused.kind)
+            after = driver.journey.model_dump_json(), len(driver.journal), len(driver.notices), len(driver.replies)
+            assert after == before
+
+    @precondition(_open)
+    @rule()
+    def the_next_clock_fires(self) -> None:
+        note(f"tick: {self.driver.tick()}")
+
+    @precondition(_open)
+    @rule(days=st.sampled_from([0.2, 1, 3, 8, 31, 92]))
+    def time_goes_by(self, days: float) -> None:
+        note(f"wait {days} days")
+        self.driver.wait(days=days)
+
+    @precondition(_open)
+    @rule(days=st.sampled_from([0.5, 4, 40]))
+    def nobody_runs(self, days: float) -> None:
+        note(f"worker away for {days} days")
+        self.driver.stop_worker(days=days)
+
+    @precondition(_open)
+    @rule()
+    def a_message_does_not_leave(self) -> None:
+        if self.driver.notices:
+            self.driver.undelivered(self.driver.notices[-1].id)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "driver"):
+            return
+        driver = self.driver
+        Walk.largest = max(Walk.largest, driver.largest)
+        Walk.closed += driver.journey.status == "closed"
+        told = len(driver.notices)
+        if driver.journey.status == "closed":
+            driver.wait(days=400)
+            assert len(driver.notices) == told
+        else:
+            driver.check()
+            assert card(driver.journey, driver.now)
+        assert_nothing_but_known_words(driver)
+
+
+Walk.TestCase.settings = settings(
+    max_examples=120,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestWalk = Walk.TestCase
+
+
+def assert_nothing_but_known_words(driver: Driver) -> None:
+    """Nothing that a person could have typed: ids, numbers, dates, and words of our own code and content."""
+    known = our_words()
+    for entry in driver.journal:
+        for text in strings(entry.text, entry.kind, entry.data):
+            unknown = [w for w in words(text) if w not in known]
+            assert not unknown, f"row {entry.seq} ({entry.kind}) says {unknown}"
+    for notice in driver.notices:
+        for text in strings(notice.facts):
+            unknown = [w for w in words(text) if w not in known]
+            assert not unknown, f"{notice.template} says {unknown}"
+    for reply in driver.replies:
+        assert reply.reason is None or all(w in known for w in words(reply.reason))
+
+
+def strings(*values: Any) -> Iterator[str]:
+    """Every string in a value, however deep."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from strings(*value.values())
+        elif isinstance(value, list | tuple):
+            yield from strings(*value)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text; numbers, dates and our own minted ids are none."""
+    text = re.sub(r"jtest:[a-z]+:\d+(:\w+)*", " ", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.+Z-]+", " ", text)
+    return re.findall(r"[^\W\d_]{2,}", text.lower())
+
+
+MONTHS = {f"{datetime(2026, m, 1):%B}".lower() for m in range(1, 13)}  # noqa: DTZ001
+
+
+@functools.cache
+def our_words() -> frozenset[str]:
+    """Every word of `care/` and of our pathways."""
+    texts = [path.read_text("utf-8") for path in (ROOT / "care").rglob("*.py")]
+    literals = [
+        node.value
+        for text in texts
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    content = [pathways.load(name).model_dump_json() for name in pathways.latest()]
+    return frozenset({word for text in (*literals, *content) for word in words(text)} | MONTHS)
+
+
+# --- the longest walk
+
+
+def test_the_longest_walk_stays_small_enough_to_travel(record_property: Callable[[str, object], None]) -> None:
+    """Back pain, treated, worse and treated again, four times over, with a score of everything at every visit.
+
+    Actions are named as a caller would name them, with a UUID.
+    """
+    driver = Driver()
+    n = iter(range(10_000))
+
+    def named() -> str:
+        return f"018f3c3e-7b1a-7c3e-9d2a-{next(n):012x}"
+
+    act = driver.act
+    driver.act = lambda *a, **k: act(*a, **({"action_id": named()} | k))  # type: ignore[method-assign]
+    to_plan(driver, MEDIUM)
+    for again in range(4):
+        for visit in range(12):
+            driver.visit(days=2, scores={"nprs": 5, "odi": 41 - visit / 2, "psfs": 4, "groc": 0, "hep_adherence": 50})
+            if "review_progress" in driver.owed:
+                driver.act("review_progress", "therapist", plan=driver.plan.id, decision="continue", note=NOTE)
+        driver.act("record_scores", "therapist", scores=RECOVERED)
+        driver.act("review_progress", "therapist", plan=driver.plan.id, decision="discharge", reason="GOALS", note=NOTE)
+        driver.act("sign_summary", "therapist")
+        driver.act("confirm_receipt", "referrer")
+        driver.wait(days=100)
+        if again == 3:
+            break
+        driver.act("answer_follow_up", "patient", scores={"nprs": 9, "odi": 60})
+        driver.act("record_call", "therapist", outcome="re_enter")
+        driver.visit(days=1)
+        driver.act("evaluate", "therapist", scores=MEDIUM, clinician="p-therapist")
+        driver.act("certify_plan", "therapist", plan=driver.plan.id, by="signature")
+    record_property("largest", driver.largest)
+    print(f"largest journey: {driver.largest} bytes; {len(driver.journey.done)} actions remembered")
+    assert driver.largest < 64 * 1024
+
+
+# --- what an action may carry
+
+FREE_TEXT = {
+    "Actor.person": "an id of the directory, by its pattern",
+    "EnterInError.score": "compared with the ids of the journey's scores, never stored",
+    "SettleNotice.task": "compared with the ids of the journey's tasks, never stored",
+    "BookVisit.plan": "compared with the ids of the journey's plans; the plan's own id is stored",
+    "CancelVisit.visit": "compared with the ids of the journey's visits, never stored",
+    "RecordVisit.visit": "compared with the ids of the journey's visits, never stored",
+    "CertifyPlan.plan": "compared with the ids of the journey's plans, never stored",
+    "ReviewProgress.plan": "compared with the ids of the journey's plans, never stored",
+    "RecordScores.scores": "a word only where the measure lists it among its options",
+    "RecordVisit.scores": "a word only where the measure lists it among its options",
+    "Evaluate.scores": "a word only where the measure lists it among its options",
+    "AnswerCheck.scores": "a word only where the measure lists it among its options",
+    "AnswerFollowUp.scores": "a word only where the measure lists it among its options",
+}
+"""Fields of actions that are a plain string, and why no free text can enter by them."""
+
+
+def test_an_action_has_no_free_text() -> None:
+    found: set[str] = set()
+    for kind in actions.ACTIONS.values():
+        for name, info in kind.model_fields.items():
+            if _takes_anything(kind, name, info):
+                found.add(f"{kind.__name__}.{name}")
+    assert found == set(FREE_TEXT) - {"Actor.person"}
+    assert set(actions.ACTIONS) == {name for steps in STEPS.values() for name in steps}
+
+
+def _takes_anything(kind: type[Action], name: str, info: FieldInfo) -> bool:
+    """Whether a sentence passes as this field, alone or as a value of a mapping."""
+    sentence = "Ann Smith, born 1 May 1970, says that it hurts"
+    for value in (sentence, {"nprs": sentence}, {sentence: True}):
+        try:
+            kind.__pydantic_validator__.validate_assignment(kind.model_construct(), name, value)
+        except ValidationError as error:
+            if any(e["loc"][:1] == (name,) and e["type"] != "frozen_field" for e in error.errors()):
+                continue
+            fields: dict[str, Any] = {name: value}
+            try:
+                kind.model_validate(fields)
+            except ValidationError as whole:
+                if all(e["loc"][0] != name for e in whole.errors()):
+                    return True
+            continue
+        return True
+    assert info.annotation is not PydanticUndefined
+    return False
+
+
+@pytest.mark.parametrize("name", sorted(actions.ACTIONS))
+def test_an_action_refuses_what_it_does_not_know(name: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        actions.ACTIONS[name].model_validate({"free_text": "Ann Smith"})
+    assert "Ann" not in str(refused.value)
+    assert any(e["type"] == "extra_forbidden" for e in refused.value.errors())
+
+
+@given(st.text(min_size=1, max_size=40), st.sampled_from(sorted(set(FREE_TEXT) - {"Actor.person"})))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+def test_a_text_where_an_id_belongs_leaves_no_trace(text: str, field: str) -> None:
+    canary = f"Zyx {text}"
+    driver = begin("medium risk")
+    kind, name = field.split(".")
+    action = next(n for n, k in actions.ACTIONS.items() if k.__name__ == kind)
+    if action not in STEPS[driver.journey.stage]:
+        return
+    data: dict[str, Any] = {
+        "enter_in_error": {},
+        "settle_notice": {"outcome": "not_needed"},
+        "book_visit": {"clinician": "p-therapist", "starts_at": driver.slot(days=2)},
+        "cancel_visit": {"reason": "patient"},
+        "record_visit": {"outcome": "attended", "visit": "x"},
+        "certify_plan": {"by": "signature"},
+        "review_progress": {"decision": "continue"},
+        "evaluate": {"clinician": "p-therapist"},
+    }.get(action, {})
+    data = data | {name: {"start_back": canary} if name == "scores" else canary}
+    try:
+        driver.act(action, "therapist", note=NOTE, **data)
+    except Refused as refused:
+        assert "Zyx" not in str(refused)
+    assert "Zyx" not in driver.journey.model_dump_json()
+    assert not any("Zyx" in e.model_dump_json() for e in driver.journal)
+
+
+# --- the tables agree with each other and with the workflows
+
+
+def test_every_task_can_be_settled_in_every_stage_in_which_it_may_be_open() -> None:
+    anywhere = {"handle_red_flag", "review_hold", "review_amendment", "deliver_notice", "chase_receipt"}
+    for kind in anywhere:
+        for steps in STEPS.values():
+            assert set(TASKS[kind].actions) & set(steps), kind  # type: ignore[index]
+    assert all(rule.actions for rule in TASKS.values())
+    assert {a for rule in TASKS.values() for a in rule.actions} <= set(actions.ACTIONS)
+
+
+def test_every_ladder_ends_at_a_named_person() -> None:
+    for rule in TASKS.values():
+        assert rule.ladder[0].after_hours == 0
+        assert rule.ladder[-1].tell == "named_lead"
+        hours = [rung.after_hours for rung in rule.ladder]
+        assert hours == sorted(set(hours))
+
+
+def test_certification_and_red_flags_never_pause() -> None:
+    for kind in ("certify_plan", "handle_red_flag", "answer_referral", "review_hold", "chase_receipt"):
+        assert not TASKS[kind].paused_by_hold  # type: ignore[index]
+    assert not PAUSED_BY_HOLD["visit"]
+
+
+STAGE_FILES = {
+    Stage.INTAKE: "intake",
+    Stage.REFERRAL: "referral",
+    Stage.THERAPY: "therapy",
+    Stage.POST_SURGERY_REHAB: "post_surgery_rehab",
+    Stage.DISCHARGE: "discharge",
+    Stage.FOLLOW_UP: "follow_up",
+}
+
+
+def updates(module: str) -> dict[str, str]:
+    """The updates of a workflow module, with the step that each carries out."""
+    tree = ast.parse((ROOT / "workflows" / f"{module}.py").read_text("utf-8"))
+    hooks: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("on_"):
+            calls = [c for c in ast.walk(node) if isinstance(c, ast.Call) and len(c.args) == 2]
+            hooks[node.name] = ast.unparse(calls[0].func) if calls else ""
+        if isinstance(node, ast.AsyncFunctionDef):
+            for call in ast.walk(node):
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "self.carry_out":
+                    found[node.name] = ast.unparse(call.args[1])
+    return found | {f"self.{name}": step for name, step in hooks.items()}
+
+
+def test_the_driver_does_what_the_workflows_do() -> None:
+    """Otherwise these tests would walk through a house that does not exist."""
+    common = updates("common_actions")
+    for stage, module in STAGE_FILES.items():
+        table = common | updates(module)
+        theirs = {}
+        for name, step in table.items():
+            if not name.startswith("self."):
+                theirs[name] = table.get(step, step)
+        ours = {
+            name: f"{step.__module__.rpartition('.')[2]}.{step.__name__}"  # type: ignore[attr-defined]
+            for name, step in STEPS[stage].items()
+        }
+        choosing = theirs.pop("choose_pathway", "")
+        assert ("intake.choose_pathway" in choosing) == (stage == Stage.INTAKE)
+        ours.pop("choose_pathway", None)
+        assert ours == theirs
+
+
+def test_every_state_of_the_journey_is_a_model_that_travels() -> None:
+    for name in BEGINNINGS:
+        driver = begin(name)
+        assert isinstance(driver.journey, BaseModel)
+        assert type(driver.journey).model_validate_json(driver.journey.model_dump_json()) == driver.journey
