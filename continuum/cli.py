@@ -379,6 +379,7 @@ def _read(file: Path) -> bytes:
 def _run(work: Any, folder: Path | None) -> None:
     async def main() -> int:
         async with site(folder) as here:
+            output.use_zone(here.timezone)
             return int(await work(here))
 
     raise SystemExit(_main(main()))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.text import Text
 
 Row = dict[str, Any]
 PIPE_WIDTH = 140
+_zone: tzinfo = UTC
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
@@ -32,13 +34,19 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def use_zone(name: str) -> None:
+    """Show times as the clinic's own clock shows them."""
+    global _zone
+    _zone = ZoneInfo(name)
+
+
 def when(moment: datetime | str | None) -> str:
-    """A moment as people write it."""
+    """A moment as people at the clinic write it."""
     if moment is None:
         return ""
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
-    return f"{moment:%a %d %b %Y %H:%M}"
+    return f"{moment.astimezone(_zone):%a %d %b %Y %H:%M}"
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
@@ -156,6 +164,11 @@ def _plan(plan: Row) -> None:
             _origin(g["origin"]),
         )
         for g in plan["goals"]
+    ]
+    # Values of one rule stand together: its origin is told once.
+    rows = [
+        (name, value, "as above" if n and origin and origin == rows[n - 1][2] else origin)
+        for n, (name, value, origin) in enumerate(rows)
     ]
     rows.append(("visits attended", str(plan["visits_attended"]), ""))
     table("", ("", "Value", "Where it comes from"), rows, empty="")

@@ -47,6 +47,7 @@ class Site:
     """What a command needs: the record, and, when it asks for it, Temporal."""
 
     tenant: str
+    timezone: str
     database: Database
     temporal_address: str | None
     stack: Stack | None
@@ -98,7 +99,8 @@ async def site(folder: Path | None) -> AsyncIterator[Site]:
     except DatabaseAway:
         raise StackError("PostgreSQL cannot be reached; is the stack up? (continuum up)") from None
     try:
-        yield Site(settings.tenant, database, address, stack, state)
+        clinic = await clinics.clinic_of(database, settings.tenant)
+        yield Site(settings.tenant, clinic.timezone if clinic else "UTC", database, address, stack, state)
     finally:
         await database.close()
 

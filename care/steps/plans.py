@@ -196,7 +196,7 @@ def end(d: Draft, plan: PlanOfCare, status: str) -> None:
 def end_care(d: Draft, reason: act.DischargeReason) -> None:
     """No plan is left: on to discharge, with the scores as they are now."""
     for plan in d.journey.active_plans:
-        end(d, plan, "ended")
+        end(d, plan, "completed" if reason == "GOALS" else "ended")
     visits.cancel_future(d)
     for kind in OF_CARE:
         d.settle(kind, outcome="care ended")

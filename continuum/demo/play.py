@@ -121,7 +121,7 @@ async def perform(
             if json_:
                 output.as_json(rows)
             else:
-                await _epilogue(rows, stack, database)
+                await _epilogue(rows, stack, database, keep=keep)
         finally:
             await database.close()
         if keep:
@@ -147,7 +147,7 @@ async def _stack(folder: Path | None, *, quiet: bool) -> AsyncIterator[Superviso
                 yield stack
 
 
-async def _epilogue(rows: list[Row], stack: Supervisor, database: Database) -> None:
+async def _epilogue(rows: list[Row], stack: Supervisor, database: Database, *, keep: bool) -> None:
     output.console.print()
     output.table(
         "How the journeys ended",
@@ -175,10 +175,19 @@ async def _epilogue(rows: list[Row], stack: Supervisor, database: Database) -> N
         ((m.number, ", ".join(m.to), m.subject, _first_line(m.body)) for m in letters[-LETTERS_SHOWN:]),
         empty="No mail.",
     )
+    if letters:
+        last = letters[-1]
+        output.console.print(
+            f"\n[bold]No. {last.number}[/]  to {', '.join(last.to)}: {last.subject}\n", highlight=False
+        )
+        output.console.print(escape(last.body.strip()), highlight=False)
     waiting = await journeys.tasks(database, EXAMPLE_CLINIC.tenant)
     if waiting:
         output.console.print()
         output.tasks(waiting)
+    output.console.print(f"\nTemporal's Web UI: {stack.stack.ui_url}", soft_wrap=True, highlight=False)
+    if not keep:
+        output.console.print("It ends now; to look around: continuum demo --keep", highlight=False)
 
 
 def _first_line(body: str) -> str:
@@ -189,7 +198,6 @@ def _first_line(body: str) -> str:
 async def _until_told_to_stop(stack: Supervisor, json_: bool) -> None:
     if not json_:
         folder = stack.folder.root
-        output.console.print(f"\nTemporal's Web UI: {stack.stack.ui_url}", soft_wrap=True, highlight=False)
         for command in ("journeys", "mail", "show ID"):
             output.console.print(f"  continuum {command} --dir {folder}", soft_wrap=True, highlight=False)
         output.console.print("Ctrl-C ends it.")

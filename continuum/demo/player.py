@@ -19,7 +19,7 @@ from care.action import Answer, Expected
 from care.actor import Actor, Role
 from care.calendar import Calendar
 from care.journey import Stage
-from gateway.acting import NotConfirmed, perform
+from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import Received, receive
 from records import journeys
 from records.database import Database, DatabaseAway
@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 MAX_SKIPS = 5000
 PATIENCE = timedelta(seconds=60)
+VISITING_HOURS = (10, 9, 11, 8)
 AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
 PEOPLE: dict[Role, str] = {
     "coordinator": "p-coordinator",
@@ -131,8 +132,7 @@ class Player:
         self, *, after: datetime, scores: Row | None = None, answers: Row | None = None, outcome: str = "attended"
     ) -> Answer:
         """Book a visit, let its time come, and record what happened."""
-        starts_at = await self.slot(after=after)
-        await self.act("book_visit", clinician="p-therapist", starts_at=starts_at, person="p-front-desk")
+        starts_at = await self.book(after=after)
         record = await self.record()
         visit = next(v for v in record["visits"] if v["status"] == "booked" and v["starts_at"] == starts_at)
         await self.wait(until=visit["ends_at"] - timedelta(minutes=1))
@@ -144,6 +144,19 @@ class Player:
             scores=scores or {},
             answers=answers or {},
         )
+
+    async def book(self, *, after: datetime) -> datetime:
+        """Book the therapist for the first hour that nobody else has taken."""
+        for hour in VISITING_HOURS:
+            starts_at = await self.slot(after=after, hour=hour)
+            try:
+                await self.act("book_visit", clinician="p-therapist", starts_at=starts_at, person="p-front-desk")
+            except ActionRefused as refused:
+                if refused.kind != "SlotTaken":
+                    raise
+            else:
+                return starts_at
+        raise LookupError("the therapist is booked out on that day")
 
     async def active_plan(self) -> str:
         """The id of the plan of care under way."""
