@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from workflows.common_actions import CommonActions
+from workflows.treating_actions import TreatingActions
 
 with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.clock import Clock
     from care.draft import Draft
     from care.journey import Journey
-    from care.steps import plans, post_surgery, visits
+    from care.steps import post_surgery, visits
 
 
 @workflow.defn
-class PostSurgeryRehab(CommonActions):
+class PostSurgeryRehab(TreatingActions):
     """The patient is carried through the phases after surgery."""
 
     @workflow.init
@@ -42,24 +42,6 @@ class PostSurgeryRehab(CommonActions):
         """Scores may open the gate."""
         post_surgery.record_scores(draft, action)
 
-    @workflow.update(
-        description="Book an appointment; refused in the past, when closed, or when the clinician is taken."
-    )
-    async def book_visit(self, action: act.BookVisit) -> act.Answer:
-        return await self.carry_out(action, visits.book)
-
-    @book_visit.validator
-    def _check_book_visit(self, action: act.BookVisit) -> None:
-        self.check(action, visits.book)
-
-    @workflow.update(description="Cancel an appointment that has not taken place.")
-    async def cancel_visit(self, action: act.CancelVisit) -> act.Answer:
-        return await self.carry_out(action, visits.cancel)
-
-    @cancel_visit.validator
-    def _check_cancel_visit(self, action: act.CancelVisit) -> None:
-        self.check(action, visits.cancel)
-
     @workflow.update(description="Record what happened at an appointment, with scores and red-flag answers.")
     async def record_visit(self, action: act.RecordVisit) -> act.Answer:
         return await self.carry_out(action, post_surgery.record_visit)
@@ -67,14 +49,6 @@ class PostSurgeryRehab(CommonActions):
     @record_visit.validator
     def _check_record_visit(self, action: act.RecordVisit) -> None:
         self.check(action, post_surgery.record_visit)
-
-    @workflow.update(description="The plan of care is certified.")
-    async def certify_plan(self, action: act.CertifyPlan) -> act.Answer:
-        return await self.carry_out(action, plans.certify)
-
-    @certify_plan.validator
-    def _check_certify_plan(self, action: act.CertifyPlan) -> None:
-        self.check(action, plans.certify)
 
     @workflow.update(description="A clinician lets the patient into the next phase and signs for it.")
     async def override_gate(self, action: act.OverrideGate) -> act.Answer:

@@ -34,6 +34,7 @@ Step = Callable[[Draft, A], object]
 
 FAST_COMMIT = timedelta(seconds=2)
 DELIVERY_DAYS = timedelta(days=3)
+MISSED_AFTER = timedelta(seconds=10)
 LAST_WORDS = timedelta(seconds=30)
 CALENDAR_AHEAD = timedelta(days=200)
 PERSIST_WITHIN = timedelta(seconds=10)
@@ -387,6 +388,7 @@ class StageWorkflow:
                 Delivery(journey=self.journey.id, tenant=self.journey.tenant, ids=ids),
                 summary=_short(f"Tell {', '.join(o.words for o in outgoing)}"),
                 start_to_close_timeout=timedelta(minutes=2),
+                heartbeat_timeout=MISSED_AFTER,
                 schedule_to_close_timeout=DELIVERY_DAYS,
             )
         except ActivityError:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from workflows.common_actions import CommonActions
+from workflows.treating_actions import TreatingActions
 
 with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.clock import Clock
     from care.draft import Draft
     from care.journey import Journey
-    from care.steps import plans, therapy, visits
+    from care.steps import therapy, visits
 
 
 @workflow.defn
-class Therapy(CommonActions):
+class Therapy(TreatingActions):
     """The patient is treated by an individual plan of care."""
 
     @workflow.init
@@ -42,24 +42,6 @@ class Therapy(CommonActions):
         """Scores may meet a goal, or ask for a review."""
         therapy.record_scores(draft, action)
 
-    @workflow.update(
-        description="Book an appointment; refused in the past, when closed, or when the clinician is taken."
-    )
-    async def book_visit(self, action: act.BookVisit) -> act.Answer:
-        return await self.carry_out(action, visits.book)
-
-    @book_visit.validator
-    def _check_book_visit(self, action: act.BookVisit) -> None:
-        self.check(action, visits.book)
-
-    @workflow.update(description="Cancel an appointment that has not taken place.")
-    async def cancel_visit(self, action: act.CancelVisit) -> act.Answer:
-        return await self.carry_out(action, visits.cancel)
-
-    @cancel_visit.validator
-    def _check_cancel_visit(self, action: act.CancelVisit) -> None:
-        self.check(action, visits.cancel)
-
     @workflow.update(description="Record what happened at an appointment, with scores and red-flag answers.")
     async def record_visit(self, action: act.RecordVisit) -> act.Answer:
         return await self.carry_out(action, therapy.record_visit)
@@ -75,14 +57,6 @@ class Therapy(CommonActions):
     @evaluate.validator
     def _check_evaluate(self, action: act.Evaluate) -> None:
         self.check(action, therapy.evaluate)
-
-    @workflow.update(description="The plan of care is certified.")
-    async def certify_plan(self, action: act.CertifyPlan) -> act.Answer:
-        return await self.carry_out(action, plans.certify)
-
-    @certify_plan.validator
-    def _check_certify_plan(self, action: act.CertifyPlan) -> None:
-        self.check(action, plans.certify)
 
     @workflow.update(description="Decide at a progress review: continue, change, ask a surgeon, discharge.")
     async def review_progress(self, action: act.ReviewProgress) -> act.Answer:
