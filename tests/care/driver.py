@@ -20,6 +20,7 @@ from care.clock import Clock
 from care.draft import Commit, Draft, Entry, Refused
 from care.journey import Done, Journey, Stage
 from care.notice import Notice, Reply
+from care.pathway import Pathway
 from care.plan import PlanOfCare
 from care.referral import Clinic, Referral
 from care.rules.registry import rerun
@@ -167,6 +168,18 @@ def calendar(today: date, *, timezone: str = "Europe/Berlin") -> Calendar:
     )
 
 
+_SIZES: dict[int, tuple[object, int]] = {}
+
+
+def _size(part: object) -> int:
+    """The bytes of a pathway or a calendar within the journey; worked out once for each."""
+    if not isinstance(part, Pathway | Calendar):
+        return len('"pathway":null,')
+    if id(part) not in _SIZES:
+        _SIZES[id(part)] = (part, len(part.model_dump_json().encode()))
+    return _SIZES[id(part)][1] + len(f'"{type(part).__name__.lower()}":,')
+
+
 class Driver:
     """One journey, what became of it, and what was written down."""
 
@@ -283,7 +296,7 @@ class Driver:
         )
         action = kind.model_validate_json(said.model_dump_json())
         digest = actions.digest(action)
-        before = self.journey.model_dump_json()
+        before = self.state()
         step = STEPS[self.journey.stage][name]
         try:
             common.check_expected(self.journey, action)
@@ -293,7 +306,7 @@ class Driver:
             )
             step(draft, action)
         finally:
-            assert self.journey.model_dump_json() == before, f"{name} changed the journey it was made from"
+            assert self.state() == before, f"{name} changed the journey it was made from"
         draft.journey.done[action.action_id] = Done(digest=digest, seq=draft.journey.seq, stage=self.journey.stage)
         for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
             del draft.journey.done[forgotten]
@@ -302,12 +315,11 @@ class Driver:
     def refused(self, name: str, role: Role = "coordinator", **data: Any) -> str:
         """Somebody tries something that is refused. Returns the kind of refusal; nothing has changed."""
         self.wait()
-        before = (self.journey.model_dump_json(), len(self.journal), len(self.notices), len(self.replies))
+        before = self.trace()
         try:
             self.act(name, role, **data)
         except Refused as refused:
-            after = (self.journey.model_dump_json(), len(self.journal), len(self.notices), len(self.replies))
-            assert before == after, f"{name} was refused and changed something"
+            assert self.trace() == before, f"{name} was refused and changed something"
             return refused.kind
         raise AssertionError(f"{name} was not refused")
 
@@ -389,27 +401,43 @@ class Driver:
         """The notices to somebody."""
         return [n for n in self.notices if n.to == to and template in (None, n.template)]
 
+    def state(self) -> tuple[object, object, str]:
+        """The journey as it stands, to compare; pathway and calendar are frozen, so that they themselves will do."""
+        rest = self.journey.model_dump_json(exclude={"pathway", "calendar"})
+        return self.journey.pathway, self.journey.calendar, rest
+
+    def trace(self) -> tuple[object, ...]:
+        """The journey and how much was written down, to compare."""
+        return (*self.state(), len(self.journal), len(self.notices), len(self.replies), len(self.tasks))
+
+    def size(self) -> int:
+        """How many bytes the journey takes as JSON."""
+        pathway, the_calendar, rest = self.state()
+        return len(rest.encode()) + sum(_size(part) for part in (pathway, the_calendar))
+
     def clone(self) -> Driver:
         """Another driver that stands where this one does."""
-        return copy.deepcopy(self)
+        shared = {id(part): part for part in (self.journey.pathway, self.journey.calendar)}
+        return copy.deepcopy(self, shared)
 
     # --- the commit
 
     def _apply(self, step: Callable[[Draft], object]) -> Commit:
-        before = self.journey.model_dump_json()
+        before = self.state()
         draft = Draft(self.journey, self.now)
         step(draft)
-        assert self.journey.model_dump_json() == before, "a step changed the journey it was made from"
+        assert self.state() == before, "a step changed the journey it was made from"
         return self._commit(draft, before)
 
-    def _commit(self, draft: Draft, before: str) -> Commit:
+    def _commit(self, draft: Draft, before: tuple[object, object, str]) -> Commit:
         commit = draft.commit()
-        assert self.journey.model_dump_json() == before
-        assert Commit.model_validate_json(commit.model_dump_json()) == commit
+        assert self.state() == before
         self._record(commit)
         self.journey = draft.journey
-        self.largest = max(self.largest, len(self.journey.model_dump_json().encode()))
+        self.largest = max(self.largest, self.size())
         self.journey.outgoing = []
+        last = self.commits[-1]
+        assert Commit.model_validate_json(last.model_dump_json()) == last, "a commit that does not travel"
         if self.journey.next_stage is None or self.journey.status == "closed":
             self.check()
             return commit
@@ -436,7 +464,11 @@ class Driver:
         self.tasks |= {t.id: t for t in commit.tasks}
 
     def _continue_as(self, stage: Stage) -> None:
-        self.journey = Journey.model_validate_json(self.journey.model_dump_json())
+        text = self.journey.model_dump_json()
+        assert len(text.encode()) == self.size()
+        travelled = Journey.model_validate_json(text)
+        assert travelled == self.journey
+        self.journey = travelled
         today = self.now.date()
         if self.journey.the_calendar.ends - today <= CALENDAR_AHEAD:
             self.journey.calendar = calendar(today)
@@ -447,9 +479,7 @@ class Driver:
     def check(self) -> None:
         """The promises that every state of every journey keeps."""
         journey = self.journey
-        text = journey.model_dump_json()
-        assert Journey.model_validate_json(text) == journey
-        assert len(text.encode()) < MAX_SIZE, "a journey has grown too large to travel"
+        assert self.size() < MAX_SIZE, "a journey has grown too large to travel"
         assert [e.seq for e in self.journal] == list(range(1, journey.seq + 1))
         if journey.status == "closed":
             assert not journey.clocks, "a closed journey has a clock"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import functools
 import re
-import types
 import typing
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -21,12 +20,11 @@ from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 import pathways
 from care import action as actions
 from care.action import Action
+from care.actor import Role
 from care.card import card
 from care.clock import PAUSED_BY_HOLD
 from care.draft import Refused
@@ -43,7 +41,9 @@ from tests.care.walks import (
     PHASE_4,
     RECOVERED,
     no_flags,
+    to_discharge,
     to_follow_up,
+    to_last_phase,
     to_plan,
     to_referral,
     to_rehab,
@@ -59,9 +59,11 @@ BEGINNINGS: dict[str, Callable[[], Driver]] = {
     "back pain accepted, no messages": lambda: to_therapy(Driver(), messages=False),
     "self-care": lambda: to_plan(Driver(days_since_onset=3), LOW),
     "medium risk": lambda: to_plan(Driver(), MEDIUM),
+    "back pain in discharge": lambda: to_discharge(Driver()),
     "back pain in follow-up": lambda: to_follow_up(Driver()),
     "knee in pre-hab": lambda: to_plan(Driver("total_knee_replacement"), KNEE),
     "knee after surgery": lambda: to_rehab(Driver("total_knee_replacement", age=68)),
+    "knee in the last phase": lambda: to_last_phase(Driver("total_knee_replacement", age=68)),
 }
 SCORES = [LOW, MEDIUM, RECOVERED, MEDIUM | {"odi": 70, "nprs": 9}, KNEE, PHASE_1, PHASE_2, PHASE_3, PHASE_4]
 
@@ -89,47 +91,43 @@ def scores_for(driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) ->
 
 def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
     """What somebody might say with this action, sensible more often than not."""
-    made: dict[str, Any] = {}
     journey = driver.journey
+
+    def one_of(ids: list[str]) -> str:
+        return str(draw(st.sampled_from(ids or ["jtest:nothing:9"])))
+
+    def some_answers() -> dict[str, bool]:
+        signs = no_flags(driver) if journey.pathway is not None else {"saddle_numb": False}
+        ticked = draw(st.sets(st.sampled_from(sorted(signs)), max_size=2)) if not draw(st.integers(0, 2)) else set()
+        return {**signs, **dict.fromkeys(ticked, True)}
+
+    def minutes_or_days() -> int | None:
+        found: int | None = draw(st.one_of(st.none(), st.integers(10, 60)))
+        return found
+
+    makers: dict[str, Callable[[], Any]] = {
+        "scores": lambda: scores_for(driver, draw),
+        "answers": some_answers,
+        "flag": lambda: draw(st.sampled_from([f.flag for f in journey.flags] or ["ces"])),
+        "plan": lambda: one_of([p.id for p in journey.plans][::-1]),
+        "visit": lambda: one_of([v.id for v in journey.visits]),
+        "score": lambda: one_of([s.id for s in journey.scores]),
+        "task": lambda: one_of([t.id for t in journey.open_tasks]),
+        "starts_at": lambda: driver.slot(days=draw(st.integers(0, 10)), minutes=45),
+        "review_on": lambda: driver.now + timedelta(days=draw(st.integers(-1, 40))),
+        "planned_for": lambda: driver.now + timedelta(days=draw(st.integers(-1, 40))),
+        "done_at": lambda: driver.now - timedelta(days=draw(st.integers(-1, 60))),
+        "pathway": lambda: draw(st.sampled_from(["low_back_pain", "total_knee_replacement"])),
+        "clinician": lambda: "p-therapist",
+        "days_since_onset": minutes_or_days,
+        "minutes": minutes_or_days,
+        "messages": lambda: draw(st.booleans()),
+    }
+    made: dict[str, Any] = {}
     for field, info in actions.ACTIONS[name].model_fields.items():
-        if field in Action.model_fields:
-            continue
-        match field:
-            case "scores":
-                made[field] = scores_for(driver, draw)
-            case "answers":
-                signs = no_flags(driver) if journey.pathway is not None else {"saddle_numb": False}
-                ticked = (
-                    draw(st.sets(st.sampled_from(sorted(signs)), max_size=2)) if not draw(st.integers(0, 2)) else ()
-                )
-                made[field] = {**signs, **dict.fromkeys(ticked, True)}
-            case "flag":
-                made[field] = draw(st.sampled_from([f.flag for f in journey.flags] or ["ces"]))
-            case "plan":
-                ids = [p.id for p in journey.plans] or ["jtest:plan:9"]
-                made[field] = draw(st.sampled_from(ids[::-1]))
-            case "visit":
-                made[field] = draw(st.sampled_from([v.id for v in journey.visits] or ["jtest:visit:999"]))
-            case "score":
-                made[field] = draw(st.sampled_from([s.id for s in journey.scores] or ["jtest:score:999"]))
-            case "task":
-                made[field] = draw(st.sampled_from([t.id for t in journey.open_tasks]))
-            case "starts_at":
-                made[field] = driver.slot(days=draw(st.integers(0, 10)), minutes=45)
-            case "review_on" | "planned_for":
-                made[field] = driver.now + timedelta(days=draw(st.integers(-1, 40)))
-            case "done_at":
-                made[field] = driver.now - timedelta(days=draw(st.integers(-1, 60)))
-            case "pathway":
-                made[field] = draw(st.sampled_from(["low_back_pain", "total_knee_replacement"]))
-            case "clinician":
-                made[field] = "p-therapist"
-            case "days_since_onset" | "minutes":
-                made[field] = draw(st.one_of(st.none(), st.integers(10, 60)))
-            case "messages":
-                made[field] = draw(st.booleans())
-            case _:
-                made[field] = draw(st.sampled_from(choices(info.annotation)))
+        if field not in Action.model_fields:
+            make = makers.get(field)
+            made[field] = make() if make else draw(st.sampled_from(choices(info.annotation)))
     if name == "book_visit" and draw(st.booleans()):
         del made["plan"]
     return made
@@ -137,15 +135,13 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
 
 def choices(annotation: Any) -> list[Any]:
     """The words that a field may be."""
-    found: list[Any] = []
-    for part in typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,):
-        if part is type(None):
-            found.append(None)
-        else:
-            found += typing.get_args(part)
+    found: list[Any] = [True, False] if annotation is bool else []
+    for part in typing.get_args(annotation):
+        found += typing.get_args(part) or [None if part is type(None) else part]
     return found
 
 
+ROLES: list[Role] = ["therapist", "therapist", "coordinator", "on_call"]
 ENDINGS = {"withdraw", "record_death", "transfer", "decline", "redirect"}
 
 
@@ -186,8 +182,8 @@ class Walk(RuleBasedStateMachine):
         if driver.journey.status == "closed" or name not in STEPS[driver.journey.stage]:
             return
         said = data_for(name, driver, data.draw)
-        role = data.draw(st.sampled_from(["therapist", "therapist", "coordinator", "on_call"]))
-        before = driver.journey.model_dump_json(), len(driver.journal), len(driver.notices), len(driver.replies)
+        role = data.draw(st.sampled_from(ROLES))
+        before = driver.trace()
         stage = driver.journey.stage
         note(f"{driver.now} {stage} {name} {said}")
         try:
@@ -196,8 +192,7 @@ class Walk(RuleBasedStateMachine):
         except Refused as refused:
             note(f"    refused: {refused.kind}")
             self.refusals.add(refused.kind)
-            after = driver.journey.model_dump_json(), len(driver.journal), len(driver.notices), len(driver.replies)
-            assert after == before
+            assert driver.trace() == before
 
     @precondition(_open)
     @rule()
@@ -205,13 +200,13 @@ class Walk(RuleBasedStateMachine):
         note(f"tick: {self.driver.tick()}")
 
     @precondition(_open)
-    @rule(days=st.sampled_from([0.2, 1, 3, 8, 31, 92]))
+    @rule(days=st.sampled_from([0.2, 1, 3, 8, 31]))
     def time_goes_by(self, days: float) -> None:
         note(f"wait {days} days")
         self.driver.wait(days=days)
 
     @precondition(_open)
-    @rule(days=st.sampled_from([0.5, 4, 40]))
+    @rule(days=st.sampled_from([0.5, 4]))
     def nobody_runs(self, days: float) -> None:
         note(f"worker away for {days} days")
         self.driver.stop_worker(days=days)
@@ -221,6 +216,11 @@ class Walk(RuleBasedStateMachine):
     def a_message_does_not_leave(self) -> None:
         if self.driver.notices:
             self.driver.undelivered(self.driver.notices[-1].id)
+
+    @precondition(lambda self: not self._open())
+    @rule(name=st.sampled_from(["note_amendment", "resume", "record_death"]))
+    def nothing_is_done_to_a_closed_journey(self, name: str) -> None:
+        assert self.driver.refused(name) == "Closed"
 
     def teardown(self) -> None:
         if not hasattr(self, "driver"):
@@ -239,7 +239,7 @@ class Walk(RuleBasedStateMachine):
 
 
 Walk.TestCase.settings = settings(
-    max_examples=120,
+    max_examples=80,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -359,31 +359,22 @@ FREE_TEXT = {
 def test_an_action_has_no_free_text() -> None:
     found: set[str] = set()
     for kind in actions.ACTIONS.values():
-        for name, info in kind.model_fields.items():
-            if _takes_anything(kind, name, info):
+        for name in kind.model_fields:
+            if _takes_anything(kind, name):
                 found.add(f"{kind.__name__}.{name}")
     assert found == set(FREE_TEXT) - {"Actor.person"}
     assert set(actions.ACTIONS) == {name for steps in STEPS.values() for name in steps}
 
 
-def _takes_anything(kind: type[Action], name: str, info: FieldInfo) -> bool:
-    """Whether a sentence passes as this field, alone or as a value of a mapping."""
+def _takes_anything(kind: type[Action], name: str) -> bool:
+    """Whether a sentence passes as this field, alone or within a mapping."""
     sentence = "Ann Smith, born 1 May 1970, says that it hurts"
     for value in (sentence, {"nprs": sentence}, {sentence: True}):
         try:
-            kind.__pydantic_validator__.validate_assignment(kind.model_construct(), name, value)
+            kind.model_validate({name: value})
         except ValidationError as error:
-            if any(e["loc"][:1] == (name,) and e["type"] != "frozen_field" for e in error.errors()):
-                continue
-            fields: dict[str, Any] = {name: value}
-            try:
-                kind.model_validate(fields)
-            except ValidationError as whole:
-                if all(e["loc"][0] != name for e in whole.errors()):
-                    return True
-            continue
-        return True
-    assert info.annotation is not PydanticUndefined
+            if name not in {e["loc"][0] for e in error.errors()}:
+                return True
     return False
 
 
@@ -404,7 +395,7 @@ def test_a_text_where_an_id_belongs_leaves_no_trace(text: str, field: str) -> No
     action = next(n for n, k in actions.ACTIONS.items() if k.__name__ == kind)
     if action not in STEPS[driver.journey.stage]:
         return
-    data: dict[str, Any] = {
+    said: dict[str, dict[str, Any]] = {
         "enter_in_error": {},
         "settle_notice": {"outcome": "not_needed"},
         "book_visit": {"clinician": "p-therapist", "starts_at": driver.slot(days=2)},
@@ -413,12 +404,11 @@ def test_a_text_where_an_id_belongs_leaves_no_trace(text: str, field: str) -> No
         "certify_plan": {"by": "signature"},
         "review_progress": {"decision": "continue"},
         "evaluate": {"clinician": "p-therapist"},
-    }.get(action, {})
-    data = data | {name: {"start_back": canary} if name == "scores" else canary}
-    try:
+    }
+    data = said.get(action, {}) | {name: {"start_back": canary} if name == "scores" else canary}
+    with pytest.raises(Refused) as refused:
         driver.act(action, "therapist", note=NOTE, **data)
-    except Refused as refused:
-        assert "Zyx" not in str(refused)
+    assert "Zyx" not in str(refused.value)
     assert "Zyx" not in driver.journey.model_dump_json()
     assert not any("Zyx" in e.model_dump_json() for e in driver.journal)
 
@@ -431,21 +421,21 @@ def test_every_task_can_be_settled_in_every_stage_in_which_it_may_be_open() -> N
     for kind in anywhere:
         for steps in STEPS.values():
             assert set(TASKS[kind].actions) & set(steps), kind  # type: ignore[index]
-    assert all(rule.actions for rule in TASKS.values())
-    assert {a for rule in TASKS.values() for a in rule.actions} <= set(actions.ACTIONS)
+    assert all(task.actions for task in TASKS.values())
+    assert {a for task in TASKS.values() for a in task.actions} <= set(actions.ACTIONS)
 
 
 def test_every_ladder_ends_at_a_named_person() -> None:
-    for rule in TASKS.values():
-        assert rule.ladder[0].after_hours == 0
-        assert rule.ladder[-1].tell == "named_lead"
-        hours = [rung.after_hours for rung in rule.ladder]
+    for task in TASKS.values():
+        assert task.ladder[0].after_hours == 0
+        assert task.ladder[-1].tell == "named_lead"
+        hours = [rung.after_hours for rung in task.ladder]
         assert hours == sorted(set(hours))
 
 
 def test_certification_and_red_flags_never_pause() -> None:
     for kind in ("certify_plan", "handle_red_flag", "answer_referral", "review_hold", "chase_receipt"):
-        assert not TASKS[kind].paused_by_hold  # type: ignore[index]
+        assert not TASKS[kind].paused_by_hold
     assert not PAUSED_BY_HOLD["visit"]
 
 
@@ -460,34 +450,29 @@ STAGE_FILES = {
 
 
 def updates(module: str) -> dict[str, str]:
-    """The updates of a workflow module, with the step that each carries out."""
+    """The updates of a workflow module and of those it inherits from, with the step that each carries out."""
     tree = ast.parse((ROOT / "workflows" / f"{module}.py").read_text("utf-8"))
-    hooks: dict[str, str] = {}
     found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("_actions"):
+            found |= updates((node.module or "").removeprefix("workflows."))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("on_"):
             calls = [c for c in ast.walk(node) if isinstance(c, ast.Call) and len(c.args) == 2]
-            hooks[node.name] = ast.unparse(calls[0].func) if calls else ""
+            found[f"self.{node.name}"] = ast.unparse(calls[0].func) if calls else ""
         if isinstance(node, ast.AsyncFunctionDef):
             for call in ast.walk(node):
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "self.carry_out":
                     found[node.name] = ast.unparse(call.args[1])
-    return found | {f"self.{name}": step for name, step in hooks.items()}
+    return found
 
 
 def test_the_driver_does_what_the_workflows_do() -> None:
     """Otherwise these tests would walk through a house that does not exist."""
-    common = updates("common_actions")
     for stage, module in STAGE_FILES.items():
-        table = common | updates(module)
-        theirs = {}
-        for name, step in table.items():
-            if not name.startswith("self."):
-                theirs[name] = table.get(step, step)
-        ours = {
-            name: f"{step.__module__.rpartition('.')[2]}.{step.__name__}"  # type: ignore[attr-defined]
-            for name, step in STEPS[stage].items()
-        }
+        table = updates(module)
+        theirs = {name: table.get(step, step) for name, step in table.items() if not name.startswith("self.")}
+        ours = {name: f"{step.__module__.rpartition('.')[2]}.{step.__name__}" for name, step in STEPS[stage].items()}
         choosing = theirs.pop("choose_pathway", "")
         assert ("intake.choose_pathway" in choosing) == (stage == Stage.INTAKE)
         ours.pop("choose_pathway", None)

@@ -237,6 +237,15 @@ def test_an_all_clear_lets_the_intake_go_on() -> None:
     assert driver.at(Stage.REFERRAL)
 
 
+def test_nobody_is_accepted_while_a_red_flag_is_not_cleared() -> None:
+    driver = to_referral(Driver())
+    driver.act("screen", "therapist", answers={"calf_swollen_one": True})
+    assert driver.refused("accept") == "RedFlagOpen"
+    driver.act("handle_red_flag", "on_call", flag="dvt_screen", outcome="cleared")
+    driver.act("accept")
+    assert driver.at(Stage.THERAPY)
+
+
 def test_a_red_flag_in_therapy_holds_booking_until_it_is_cleared() -> None:
     driver = to_plan(Driver(), MEDIUM)
     driver.visit(days=1, answers={"foot_weak_new": True})
@@ -423,6 +432,19 @@ def test_used_up_visits_ask_for_a_review_instead_of_another_visit() -> None:
     assert driver.plan.visits_attended == 6
     assert "review_progress" in driver.owed
     assert "book_visit" not in driver.owed
+
+
+def test_progress_is_reviewed_after_every_ten_visits_and_not_again_at_the_next() -> None:
+    driver = to_plan(Driver(), MEDIUM | {"start_back": "high", "odi": 80})
+    for n in range(9):
+        assert "review_progress" not in driver.owed
+        driver.visit(days=1, scores={"odi": 78 - 4 * n})
+    assert driver.plan.visits_attended == 10
+    assert "after 10 visits" in next(e.text for e in reversed(driver.journal) if e.kind == "review_due")
+    driver.act("review_progress", "therapist", plan=driver.plan.id, decision="continue", note=NOTE)
+    driver.visit(days=1, scores={"odi": 44})
+    assert driver.plan.visits_attended == 11
+    assert "review_progress" not in driver.owed
 
 
 def test_the_evaluation_needs_the_pathways_baseline_and_only_its_measures() -> None:

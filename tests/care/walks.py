@@ -42,11 +42,17 @@ def to_plan(driver: Driver, baseline: dict[str, Any], *, messages: bool = True) 
     return driver
 
 
-def to_follow_up(driver: Driver, baseline: dict[str, Any] | None = None, *, messages: bool = True) -> Driver:
-    """Back pain, treated, recovered and discharged; the referrer has the summary."""
-    to_plan(driver, baseline or MEDIUM, messages=messages)
+def to_discharge(driver: Driver, *, messages: bool = True) -> Driver:
+    """Back pain, treated and recovered; the summary waits for its signature."""
+    to_plan(driver, MEDIUM, messages=messages)
     driver.visit(days=6, scores=RECOVERED)
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="discharge", reason="GOALS")
+    return driver
+
+
+def to_follow_up(driver: Driver, *, messages: bool = True) -> Driver:
+    """Discharged; the referrer has the summary."""
+    to_discharge(driver, messages=messages)
     driver.act("sign_summary", "therapist")
     driver.act("confirm_receipt", "referrer")
     return driver
@@ -73,3 +79,12 @@ PHASE_1: dict[str, Any] = {
 PHASE_2: dict[str, Any] = {"knee_flex": 112, "knee_ext_deficit": 0, "slr_lag": 0, "gait": "one_aid"}
 PHASE_3: dict[str, Any] = {"tug": 10, "sts30": 16, "knee_flex": 118, "stairs": "step_over_step"}
 PHASE_4: dict[str, Any] = {"koos_jr": 75, "lsi_quad": 85, "home_programme": "independent"}
+
+
+def to_last_phase(driver: Driver) -> Driver:
+    """A knee in its last phase, by the gates and their days."""
+    to_rehab(driver)
+    for scores in (PHASE_1, PHASE_2, PHASE_3):
+        driver.act("record_scores", "therapist", scores=scores)
+        driver.wait(days=43)
+    return driver
