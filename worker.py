@@ -18,6 +18,7 @@ from activities.clinics import PostgresClinics
 from activities.content import PathwayLibrary
 from activities.documents import WrittenDocuments
 from activities.failures import SilentFailures
+from activities.heartbeats import Heartbeats
 from activities.messages import MailMessages
 from activities.records import PostgresRecords
 from channels.mail import Mail
@@ -64,7 +65,7 @@ def build(client: Client, database: Database, settings: Settings) -> Worker:
         workflows=STAGES,
         activities=activities(database, settings),
         workflow_runner=workflow_runner(),
-        interceptors=[SilentFailures()],
+        interceptors=[SilentFailures(), Heartbeats()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
         graceful_shutdown_timeout=DRAIN,
     )

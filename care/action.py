@@ -109,6 +109,12 @@ class HandleRedFlag(Action):
     outcome: Literal["cleared", "sent_to_emergency", "seen_by_doctor"]
 
 
+class RecordConsent(Action):
+    """Whether the patient wants to be written to."""
+
+    messages: bool
+
+
 class RecordScores(Action):
     """Results of measures, by measure id."""
 
@@ -147,12 +153,6 @@ class SettleNotice(Action):
 
 class MatchPatient(Action):
     """The patient of the referral is known in the register (who it is stays in PostgreSQL)."""
-
-
-class RecordConsent(Action):
-    """Whether the patient wants to be written to."""
-
-    messages: bool
 
 
 class ChoosePathway(Action):

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from care.actor import Actor, system
 from care.clock import PAUSED_BY_HOLD, Clock, ClockKind
-from care.gate import Facts
 from care.journey import Journey, Outcome, Stage
 from care.model import Model
 from care.notice import BusinessStatus, Notice, Outgoing, Reply, TaskStatus, Template
@@ -305,7 +304,9 @@ class Draft:
             self.journey.scores.append(score)
             self._scores[score.id] = score
             same = [s for s in self.journey.scores if s.measure == measure_id]
-            forgotten = {s.id for s in same[1:-SCORES_KEPT]}
+            began = self.journey.care_began
+            baselines = {same[0].id, *[s.id for s in same if began is not None and s.at >= began][:1]}
+            forgotten = {s.id for s in same[:-SCORES_KEPT]} - baselines
             self.journey.scores = [s for s in self.journey.scores if s.id not in forgotten]
 
     def save_score(self, score: Score) -> None:
@@ -360,7 +361,10 @@ class Draft:
         self.journey.next_stage = stage
 
     def close(self, outcome: Outcome) -> None:
-        """End the journey: nothing is owed any more and no clock runs."""
+        """End the journey: no plan is under way, nothing is owed any more and no clock runs."""
+        for plan in self.journey.active_plans:
+            plan.status = "ended"
+            self.save_plan(plan)
         self.settle_all(outcome)
         self.journey.clocks = []
         self.journey.status = "closed"
@@ -371,11 +375,6 @@ class Draft:
         self._stop_messages = True
         self._notices = []
         self.journey.outgoing = []
-
-    def sign_off(self, facts: Facts) -> None:
-        """Remember the state at the end of therapy, against which follow-ups are held."""
-        if self.journey.ending is not None:
-            self.journey.ending.facts = facts
 
     # --- the commit
 

@@ -113,6 +113,8 @@ class Journey(State):
     tasks: list[Task] = []
     flags: list[OpenFlag] = []
     screened: bool = False
+    lasting_signs: list[Slug] = []
+    """Signs answered yes that stay true, counted in every later screen."""
     plans: list[PlanOfCare] = []
     visits: list[Visit] = []
     """Those still to come or not yet recorded; the rest is counted in the plans and kept in PostgreSQL."""
@@ -124,6 +126,8 @@ class Journey(State):
     ending: Ending | None = None
     follow_up: FollowUpState | None = None
     entered_at: datetime | None = None
+    care_began: datetime | None = None
+    """When therapy was entered last: baselines and gains are counted from here."""
     seq: int = 0
     """The number of the last journal row."""
     minted: dict[str, int] = {}

@@ -39,6 +39,8 @@ class Sign(Strict):
     text: str
     points: float = 0
     """For scored flags (Wells): what a yes adds."""
+    lasting: bool = False
+    """Stays true once answered yes (a cancer in the past): later screens count it without asking again."""
 
 
 class FlagRule(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 from care.draft import Commit
 
@@ -26,6 +26,9 @@ ALL = {
 """Names and types, for whoever registers them with a server."""
 
 
+KEYS: tuple[SearchAttributeKey[Any], ...] = (PATHWAY, PRIORITY, WAITING_ON, CLINIC, NEXT_DUE, OVERDUE)
+
+
 def of(commit: Commit) -> TypedSearchAttributes:
     """The attributes as they stand after a commit. What is not known yet is left out."""
     pairs: list[SearchAttributePair[Any]] = [
@@ -40,3 +43,11 @@ def of(commit: Commit) -> TypedSearchAttributes:
     if commit.next_due:
         pairs.append(SearchAttributePair(NEXT_DUE, commit.next_due))
     return TypedSearchAttributes(pairs)
+
+
+def changes(before: TypedSearchAttributes, now: TypedSearchAttributes) -> list[SearchAttributeUpdate[Any]]:
+    """What to upsert: all of them together when one changed, and what is no longer known is taken away."""
+    if all(before.get(key) == now.get(key) for key in KEYS):
+        return []
+    kept = [pair.key.value_set(pair.value) for pair in now.search_attributes]
+    return [*kept, *(k.value_unset() for k in KEYS if before.get(k) is not None and now.get(k) is None)]

@@ -24,6 +24,10 @@ class CommonActions(StageWorkflow):
         """Red-flag questions were answered."""
         common.screen(draft, action)
 
+    def on_consent(self, draft: Draft, action: act.RecordConsent) -> None:
+        """The patient said whether to be written to."""
+        common.record_consent(draft, action)
+
     def on_red_flag_handled(self, draft: Draft, action: act.HandleRedFlag) -> None:
         """A red flag was handled."""
         common.handle_red_flag(draft, action)
@@ -139,3 +143,11 @@ class CommonActions(StageWorkflow):
     @settle_notice.validator
     def _check_settle_notice(self, action: act.SettleNotice) -> None:
         self.check(action, common.settle_notice)
+
+    @workflow.update(description="Record whether the patient wants to be written to.")
+    async def record_consent(self, action: act.RecordConsent) -> act.Answer:
+        return await self.carry_out(action, self.on_consent)
+
+    @record_consent.validator
+    def _check_record_consent(self, action: act.RecordConsent) -> None:
+        self.check(action, self.on_consent)

@@ -40,6 +40,10 @@ class Intake(AnsweringActions):
         """In intake every question is asked."""
         intake.screen(draft, action)
 
+    def on_consent(self, draft: Draft, action: act.RecordConsent) -> None:
+        """It may be the last thing that was missing."""
+        intake.record_consent(draft, action)
+
     def on_red_flag_handled(self, draft: Draft, action: act.HandleRedFlag) -> None:
         """An all-clear lets the intake go on."""
         intake.handle_red_flag(draft, action)
@@ -73,11 +77,3 @@ class Intake(AnsweringActions):
     @match_patient.validator
     def _check_match_patient(self, action: act.MatchPatient) -> None:
         self.check(action, intake.match_patient)
-
-    @workflow.update(description="Record whether the patient wants to be written to.")
-    async def record_consent(self, action: act.RecordConsent) -> act.Answer:
-        return await self.carry_out(action, intake.record_consent)
-
-    @record_consent.validator
-    def _check_record_consent(self, action: act.RecordConsent) -> None:
-        self.check(action, intake.record_consent)

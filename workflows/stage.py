@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, TypedSearchAttributes
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
@@ -36,10 +36,10 @@ FAST_COMMIT = timedelta(seconds=2)
 DELIVERY_DAYS = timedelta(days=3)
 MISSED_AFTER = timedelta(seconds=10)
 LAST_WORDS = timedelta(seconds=30)
-CALENDAR_AHEAD = timedelta(days=200)
+CALENDAR_AHEAD = timedelta(days=400)
 PERSIST_WITHIN = timedelta(seconds=10)
 RETRY_AT_MOST = timedelta(seconds=10)
-REMEMBERED_ACTIONS = 200
+REMEMBERED_ACTIONS = 100
 SUMMARY_LENGTH = 160
 REFUSALS = ["SlotTaken", "ActionReused"]
 
@@ -63,7 +63,6 @@ class StageWorkflow:
         self._sending: set[str] = set()
         self._sent: set[str] = set()
         self._alarms = {notice.id: notice for notice in journey.alarms}
-        self._shown: TypedSearchAttributes | None = None
         self._ready = False
 
     # --- the life of a stage
@@ -149,7 +148,8 @@ class StageWorkflow:
                 )
         if self.journey.status == "closed":
             await workflow.wait_condition(lambda: not self._errands)
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        # Nor may the run end while an errand commits: the row would be written and the next run not know of it.
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._turn.locked())
 
     def _continue_as(self, stage: Stage) -> NoReturn:
         self.journey.alarms = list(self._alarms.values())
@@ -260,7 +260,7 @@ class StageWorkflow:
             step(draft, action)
         except Refused as refused:
             raise ApplicationError(str(refused), type=refused.kind, non_retryable=True) from None
-        except (LookupError, ValueError, TypeError) as defect:
+        except Exception as defect:
             # Ours, not the caller's; but a plain exception here would block the journey for everybody.
             workflow.logger.error("a step failed", exc_info=True)
             raise ApplicationError(
@@ -347,10 +347,8 @@ class StageWorkflow:
         workflow.set_current_details(card(self.journey, workflow.now()))
         if commit is None:
             return
-        shown = attributes.of(commit)
-        if shown != self._shown:
-            self._shown = shown
-            workflow.upsert_search_attributes([pair.key.value_set(pair.value) for pair in shown.search_attributes])
+        if changed := attributes.changes(workflow.info().typed_search_attributes, attributes.of(commit)):
+            workflow.upsert_search_attributes(changed)
 
     def _raise_alarms(self, action: act.Action) -> None:
         """A red flag's alarm waits for nothing, least of all for the record."""
@@ -359,6 +357,9 @@ class StageWorkflow:
             common.check_expected(self.journey, action)
             alarms = common.alarms(self.journey, answers, action.action_id, workflow.now())
         except Refused:
+            return
+        except Exception:  # the action itself goes on: it opens the task, whose ladder tells the same people
+            workflow.logger.error("the alarms of an action could not be worked out", exc_info=True)
             return
         for notice in alarms:
             self._alarms[notice.id] = notice

@@ -127,9 +127,18 @@ def _cancel_visits(d: Draft, reason: str) -> None:
 
 
 def screening(journey: Journey, answers: dict[str, bool]) -> tuple[ScreeningResult, Decided]:
-    """The pathway's red flags against answers; those flags that no answer touches are left out."""
+    """The pathway's red flags against answers and the signs that last; flags that no answer touches are left out."""
     flags = tuple(f for f in journey.the_pathway.red_flags if any(s.id in answers for s in f.signs))
-    return SCREEN.apply(Screening(flags=flags, answers=answers))
+    asked = {s.id for f in flags for s in f.signs}
+    lasting = {sign: True for sign in journey.lasting_signs if sign in asked}
+    return SCREEN.apply(Screening(flags=flags, answers={**lasting, **answers}))
+
+
+def remember_lasting(journey: Journey, answers: dict[str, bool]) -> None:
+    """Keep the answers that stay true; an answer of no takes one back."""
+    lasts = {s.id for f in journey.the_pathway.red_flags for s in f.signs if s.lasting}
+    kept = {sign for sign in journey.lasting_signs if answers.get(sign, True)}
+    journey.lasting_signs = sorted(kept | {sign for sign in lasts if answers.get(sign)})
 
 
 def alarms(journey: Journey, answers: dict[str, bool], action_id: str, now: datetime) -> tuple[Notice, ...]:
@@ -186,6 +195,7 @@ def answer_flags(d: Draft, answers: dict[str, bool]) -> ScreeningResult | None:
         return None
     known_answers(d.journey, answers)
     result, decided = screening(d.journey, answers)
+    remember_lasting(d.journey, answers)
     if not result.findings:
         d.write("screened", "Red flags asked: none found", decided=decided)
         return result
@@ -241,6 +251,12 @@ def booking_held(journey: Journey) -> bool:
 
 
 # --- the record
+
+
+def record_consent(d: Draft, a: act.RecordConsent) -> None:
+    """Whether the patient wants messages; a patient may think otherwise at any time."""
+    d.journey.referral.consent_messages = a.messages
+    d.write("consent", f"The patient {'agrees' if a.messages else 'does not agree'} to be written to")
 
 
 def record_scores(d: Draft, a: act.RecordScores) -> None:

@@ -40,9 +40,8 @@ def match_patient(d: Draft, a: act.MatchPatient) -> None:
 
 
 def record_consent(d: Draft, a: act.RecordConsent) -> None:
-    """Whether the patient wants messages."""
-    d.journey.referral.consent_messages = a.messages
-    d.write("consent", f"The patient {'agrees' if a.messages else 'does not agree'} to be written to")
+    """It may be the last thing that was missing."""
+    common.record_consent(d, a)
     _go_on(d)
 
 

@@ -39,7 +39,7 @@ def concerns(clock: Clock, plan: PlanOfCare) -> bool:
 def facts(journey: Journey, d: Draft, plan: PlanOfCare | None = None) -> Facts:
     """All that criteria may look at now."""
     pathway, referral = journey.the_pathway, journey.referral
-    known: Facts = score_facts(pathway, journey.scores, d.now)
+    known: Facts = score_facts(pathway, journey.scores, d.now, since=journey.care_began)
     known |= person_facts(pathway, age=referral.age, sex=referral.sex)
     known["earlier_plans"] = sum(p.status in ("completed", "ended") for p in journey.plans)
     if plan is not None:

@@ -127,20 +127,21 @@ def owe_next(d: Draft, plan_id: str | None) -> None:
 
 
 def cancel_future(d: Draft, plan_id: str | None = None) -> int:
-    """Cancel what is still booked (of one plan). Returns how many."""
+    """Cancel what is still booked (of one plan). Returns how many.
+
+    Refused while a visit that has begun is not recorded: cancelled, it would be lost from the count.
+    """
     doomed = [v for v in d.journey.visits if plan_id is None or v.plan == plan_id]
+    begun = [v.id for v in doomed if v.starts_at <= d.now]
+    require(not begun, "VisitUnrecorded", f"record what happened first (record_visit) at: {', '.join(begun)}")
     for visit in doomed:
         visit.status = "cancelled"
         visit.reason = "discharge"
         d.save_visit(visit)
         d.stop_clock("visit", visit.id)
         d.settle("record_visit", visit.id, outcome="cancelled")
-        if visit.starts_at > d.now:
-            d.tell(
-                "patient",
-                "visit_cancelled",
-                when=d.journey.the_calendar.local(visit.starts_at).strftime("%d %B %Y, %H:%M"),
-            )
+        when = d.journey.the_calendar.local(visit.starts_at)
+        d.tell("patient", "visit_cancelled", when=f"{when:%d %B %Y, %H:%M}")
     return len(doomed)
 
 

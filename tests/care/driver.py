@@ -34,8 +34,8 @@ TENANT = "demo"
 LEAD = "p-lead"
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """A Monday morning."""
-REMEMBERED_ACTIONS = 200
-CALENDAR_AHEAD = timedelta(days=200)
+REMEMBERED_ACTIONS = 100
+CALENDAR_AHEAD = timedelta(days=400)
 MAX_SIZE = 64 * 1024
 NOTE = "note-" + "0" * 32
 
@@ -53,6 +53,7 @@ COMMON: dict[str, Step] = {
     "confirm_receipt": common.confirm_receipt,
     "handle_red_flag": common.handle_red_flag,
     "screen": common.screen,
+    "record_consent": common.record_consent,
     "record_scores": common.record_scores,
     "enter_in_error": common.enter_in_error,
     "note_amendment": common.note_amendment,

@@ -560,13 +560,35 @@ def test_a_date_without_a_zone_is_a_mistake_of_the_caller_and_not_ours() -> None
             driver.act(name, **data)
 
 
-def test_a_visit_whose_record_is_owed_is_not_announced_to_the_patient_as_cancelled() -> None:
+def test_care_does_not_end_over_a_visit_that_nobody_recorded() -> None:
     driver = to_plan(Driver(), MEDIUM)
     driver.act("book_visit", clinician="p-therapist", starts_at=driver.slot(days=3))
     driver.wait(days=4)
-    before = len(driver.told("patient", "visit_cancelled"))
-    driver.act("review_progress", plan=driver.plan.id, decision="discharge", reason="SELF", note=NOTE)
-    assert len(driver.told("patient", "visit_cancelled")) == before
+    ending = {"plan": driver.plan.id, "decision": "discharge", "reason": "SELF", "note": NOTE}
+    assert driver.refused("review_progress", **ending) == "VisitUnrecorded"
+    (visit,) = driver.journey.visits
+    driver.act("record_visit", "therapist", visit=visit.id, outcome="attended")
+    assert driver.plan.visits_attended == 2
+    driver.act("review_progress", **ending)
+    assert driver.at(Stage.DISCHARGE)
+
+
+def test_what_stays_true_counts_in_every_later_screen() -> None:
+    driver = to_plan(Driver(), MEDIUM)
+    driver.act("screen", answers={"cancer_history": True})
+    assert not driver.journey.flags
+    driver.act("screen", answers={"leg_weak_unsteady": True})
+    assert [(f.flag, f.urgency) for f in driver.journey.flags] == [("mscc", "E0")]
+    driver.act("screen", answers={"cancer_history": False})
+    assert driver.journey.lasting_signs == []
+
+
+def test_a_patient_may_think_otherwise_about_messages_at_any_time() -> None:
+    driver = to_plan(Driver(), MEDIUM)
+    driver.act("record_consent", messages=False)
+    before = len(driver.told("patient", "visit_booked"))
+    driver.act("book_visit", clinician="p-therapist", starts_at=driver.slot(days=3))
+    assert len(driver.told("patient", "visit_booked")) == before
 
 
 def test_ending_one_plan_leaves_the_clocks_of_a_plan_with_a_longer_number_alone() -> None:
