@@ -1,0 +1,226 @@
+"""Writes docs/reference/: the actions, the tasks and the settings, as the code has them.
+
+    python docs/make_reference.py
+
+A test (`tests/test_reference.py`) fails when a page and the code disagree.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from care.action import ACTIONS, Action
+from care.journey import Stage
+from care.task import TASKS, Rung
+from continuum.settings import Settings
+from workflows.connection import STAGES
+
+REFERENCE = Path(__file__).parent / "reference"
+WRITTEN = "This page is written by `docs/make_reference.py`. Do not edit it by hand.\n"
+
+WORDS = {
+    "clinician": "a person's id",
+    "days_since_onset": "whole number of days",
+    "document": "a document's id",
+    "flag": "a red flag's id",
+    "minutes": "whole number of minutes",
+    "pathway": "a pathway's id",
+    "plan": "a plan's id",
+    "score": "a score's id",
+    "task": "a task's id",
+    "visit": "a visit's id",
+}
+"""What a field without codes of its own wants."""
+
+SETTINGS = {
+    "database_url": "where PostgreSQL is, and as which role; without a password",
+    "database_password_file": "a file with that role's password",
+    "database_connections": "the most connections that one worker opens",
+    "smtp_host": "the mail server",
+    "smtp_port": "its port",
+    "smtp_from": "the sender of every message; its domain is that of the Message-IDs",
+    "smtp_username": "the name to sign in with, where the mail server wants one",
+    "smtp_password_file": "a file with the password for that name",
+    "smtp_tls": "whether the connection to the mail server is encrypted, and how",
+    "alarm_address": "where a red flag's alarm goes when the directory cannot be read",
+    "tenant": "which provider this is; a name in every row",
+    "log_level": "what is logged",
+}
+"""What each setting is for. One that is missing here fails the test."""
+
+
+ELSEWHERE = (
+    ("`CONTINUUM_DIR`", "commands that use a running stack", "its folder, where `--dir` is not given"),
+    (
+        "`CONTINUUM_POSTGRES_USER`",
+        "`up` and `demo`, when root starts them",
+        "the user of PostgreSQL (default `nobody`)",
+    ),
+    ("`TEMPORAL_CLI_PATH`", "`up` and `demo`", "another binary of Temporal's command line"),
+    ("`CONTINUUM_OWNER_DATABASE_URL`", "`migrate`", "the database address of the role that owns the schema"),
+    ("`CONTINUUM_OWNER_DATABASE_PASSWORD_FILE`", "`migrate`", "a file with that role's password"),
+    (
+        "`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, ...",
+        "worker, command line",
+        "Temporal's own; `temporal.toml` works too",
+    ),
+)
+
+ABOUT_ACTIONS = """\
+`continuum act ID ACTION --data '{...}'` does one. The fields go into `--data` as one JSON object; a field in brackets
+may be left out. Every action also takes `"note"`, free text: it is kept in PostgreSQL, and Temporal sees only its id.
+A moment is written with its time zone, for example `2026-12-01T10:00:00+04:00`. Signs and measures are named by their
+ids in `pathways/content/red_flags.yaml` and `measures.yaml`.
+"""
+
+ABOUT_TASKS = """\
+Something that a person owes. A deadline counts the clinic's open days from the moment the task is opened. Where the
+step that opens a task says something more particular, that holds: the answer to a referral counts from receipt, the
+certification of a plan is due 30 days after the plan began, a red flag's task by its urgency, and the review of a hold
+on the day that was given. After the last step of a ladder the clinic's named lead is told again every open day, until
+the task is settled. `open h` are hours of opening time.
+"""
+
+ABOUT_SETTINGS = """\
+Read from the environment by the worker, and by the command line where no folder is named. `continuum up` needs none of
+them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, and passes none of these on.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every page of the reference: its file name and its text."""
+    return {"actions.md": actions(), "tasks.md": tasks(), "settings.md": settings()}
+
+
+def actions() -> str:
+    """What people can do, stage by stage."""
+    by_stage = {Stage(stage.__name__): {a for a in ACTIONS if hasattr(stage, a)} for stage in STAGES}
+    everywhere = set.intersection(*by_stage.values())
+    parts = ["# Actions, stage by stage\n", WRITTEN, ABOUT_ACTIONS, "## At every stage\n", _actions(everywhere)]
+    for stage, names in by_stage.items():
+        parts += [f"## {stage.label}\n", _actions(names - everywhere)]
+    return "\n".join(parts)
+
+
+def _actions(names: Iterable[str]) -> str:
+    in_order = [name for name in ACTIONS if name in set(names)]
+    rows = ((f"`{name}`", _says(ACTIONS[name]), _fields(ACTIONS[name])) for name in in_order)
+    return _table(("Action", "What it does", "Fields"), rows)
+
+
+def _says(kind: type[Action]) -> str:
+    return " ".join((kind.__doc__ or "").split())
+
+
+def _fields(kind: type[Action]) -> str:
+    schema = kind.model_json_schema()
+    required = schema.get("required", ())
+    fields = [(name, of) for name, of in schema["properties"].items() if name not in Action.model_fields]
+    return "<br>".join(
+        f"{f'`{name}`' if name in required else f'[`{name}`]'}: {_type(name, of)}" for name, of in fields
+    )
+
+
+def _type(name: str, schema: dict[str, Any]) -> str:
+    """What a field takes, from its JSON schema."""
+    options = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    if options:
+        schema = options[0]
+    if "enum" in schema:
+        return ", ".join(f"`{code}`" for code in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if schema.get("type") == "object":
+        return "`{sign: true or false}`" if name == "answers" else "`{measure: value}`"
+    if schema.get("format") == "date-time":
+        return "a moment"
+    if schema.get("type") == "boolean":
+        return "`true` or `false`"
+    return WORDS[name]
+
+
+def tasks() -> str:
+    """What people owe."""
+    rows = (
+        (
+            rule.label,
+            rule.owner,
+            _days(rule.due_days),
+            _ladder(rule.ladder, round_the_clock=rule.round_the_clock),
+            "yes" if rule.paused_by_hold else "no",
+            ", ".join(f"`{action}`" for action in rule.actions),
+            f"{rule.basis}: {rule.source}",
+        )
+        for rule in TASKS.values()
+    )
+    columns = (
+        "Task",
+        "Queue that owes it",
+        "Due",
+        "Ladder, from the due time on",
+        "Paused by a hold",
+        "Settled by",
+        "Basis and source",
+    )
+    return "\n".join(["# Tasks\n", WRITTEN, ABOUT_TASKS, _table(columns, rows)])
+
+
+def _days(days: int) -> str:
+    return "see above" if days == 0 else f"{days} open day{'s' * (days != 1)}"
+
+
+def _ladder(ladder: Sequence[Rung], *, round_the_clock: bool) -> str:
+    unit = "h" if round_the_clock else "open h"
+    return "; ".join(
+        f"{'at once' if rung.after_hours == 0 else f'{rung.after_hours:g} {unit}'}: {rung.tell.replace('_', ' ')}"
+        for rung in ladder
+    )
+
+
+def settings() -> str:
+    """What the environment says."""
+    properties = Settings.model_json_schema()["properties"]
+    rows = (
+        (f"`CONTINUUM_{name.upper()}`", _default(schema.get("default")), SETTINGS[name], _choices(schema))
+        for name, schema in properties.items()
+    )
+    return "\n".join(
+        [
+            "# Settings\n",
+            WRITTEN,
+            ABOUT_SETTINGS,
+            _table(("Variable", "Default", "What it is", "Choices"), rows),
+            "## Read elsewhere\n",
+            _table(("Variable", "Who reads it", "What it is"), ELSEWHERE),
+        ]
+    )
+
+
+def _default(value: object) -> str:
+    return "none" if value is None else f"`{value}`"
+
+
+def _choices(schema: dict[str, Any]) -> str:
+    return ", ".join(f"`{code}`" for code in schema.get("enum", ()))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(re.sub(r'[|]', chr(92) + '|', cell) for cell in line)} |\n" for line in lines)
+
+
+def main() -> int:
+    """Write the pages."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, "utf-8")
+        print(f"docs/reference/{name}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
