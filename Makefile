@@ -13,7 +13,7 @@ help: ## List the commands
 
 setup: $(READY) ## Install everything into .venv, from the hashed lock
 
-$(READY): requirements-dev.lock pyproject.toml
+$(READY): requirements-dev.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Continuum needs Python 3.11 or newer: make PYTHON=python3.12 setup"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock

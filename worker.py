@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 2.0
 ACTIVITIES_AT_ONCE = 20
 DRAIN = timedelta(seconds=10)
+LEAVE_SECONDS = 13.0
 
 
 def activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
@@ -97,8 +99,18 @@ async def _work(client: Client, database: Database, settings: Settings, stop: as
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()
-        await relaying
+        leaving = asyncio.create_task(_leave_in_time())
+        relaying.cancel()  # safe wherever it is: the next relay finishes what this one began
+        await asyncio.wait([relaying])
         await asyncio.sleep(0)  # let activities that have just ended report before the worker drains
+    leaving.cancel()
+
+
+async def _leave_in_time() -> None:
+    """The SDK's worker waits for a Temporal that is silent; whoever stops us does not. All is safe by then."""
+    await asyncio.sleep(LEAVE_SECONDS)
+    log.warning("worker_left_without_goodbye")
+    os._exit(1)
 
 
 async def _patiently(attempt: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 
 import structlog
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 REPEATABLE = {"red_flag_alarm"}
 """Templates of which two are better than none: an attempt with an uncertain end is made again."""
 NO_ADDRESS = "no address"
+ALARM_WAITS_SECONDS = 2.0
+"""So long an alarm waits for PostgreSQL before it goes out without a row of it."""
 
 
 class MailMessages(Messages):
@@ -53,7 +56,8 @@ class MailMessages(Messages):
             sent = Sent(outcome="uncertain", reason="an earlier attempt was cut off")
         else:
             message_id = self._message_id(notice.id)
-            if not await notices.claim(self._database, notice.id, message_id):
+            again = notice.template in REPEATABLE
+            if not await notices.claim(self._database, notice.id, message_id, again=again):
                 return Sent(outcome="sent")
             subject, body = render(notice.template, notice.facts, journey=notice.journey, name=notice.name)  # type: ignore[arg-type]
             sent = await self._mail.send(
@@ -68,12 +72,13 @@ class MailMessages(Messages):
         journey = notice.id.split(":", 1)[0]
         name, address = "clinician on call", self._alarm_address
         try:
-            if await notices.status(self._database, notice.id) == "sent":
-                return "sent"
-            name, address = await notices.contact(self._database, tenant, notice.to) or (name, address)
-            await notices.add_alarm(self._database, tenant, journey, notice)
-            await notices.claim(self._database, notice.id, self._message_id(notice.id))
-        except DatabaseAway:
+            async with asyncio.timeout(ALARM_WAITS_SECONDS):
+                if await notices.status(self._database, notice.id) == "sent":
+                    return "sent"
+                name, address = await notices.contact(self._database, tenant, notice.to) or (name, address)
+                await notices.add_alarm(self._database, tenant, journey, notice)
+                await notices.claim(self._database, notice.id, self._message_id(notice.id), again=True)
+        except (DatabaseAway, TimeoutError):
             log.warning("alarm_without_record", journey=journey)
         subject, body = render(notice.template, notice.facts, journey=journey, name=name)
         sent = await self._mail.send(

@@ -38,7 +38,7 @@ def task_of(reply: dict[str, Any]) -> dict[str, Any]:
         "lastModified": reply["at"].isoformat(),
     }
     requester = reply["requester"]
-    if requester.get("reference"):
+    if requester.get("reference") and not requester["reference"].startswith("#"):
         task["requester"] = {"reference": requester["reference"]}
     if reply["business_status"]:
         code = reply["business_status"]
@@ -59,9 +59,15 @@ def task_of(reply: dict[str, Any]) -> dict[str, Any]:
 
 
 def _focus(referral_id: str) -> dict[str, Any]:
-    if "|" in referral_id:
-        system, _, value = referral_id.rpartition("|")
-        return {"type": "ServiceRequest", "identifier": {"system": system, "value": value}}
+    """The sender's order, by the name under which it came: identifier, reference, or else the digest of its bytes."""
+    system, bar, value = referral_id.rpartition("|")
+    if bar:
+        return {
+            "type": "ServiceRequest",
+            "identifier": {"system": system, "value": value} if system else {"value": value},
+        }
+    if referral_id.startswith("sha256:"):
+        return {"type": "ServiceRequest", "identifier": {"value": referral_id}}
     return {"type": "ServiceRequest", "reference": referral_id}
 
 

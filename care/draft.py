@@ -164,6 +164,10 @@ class Draft:
         calendar = self.journey.the_calendar
         return moment if calendar.is_open(moment, moment) else calendar.opening(moment)
 
+    def local_words(self, moment: datetime) -> str:
+        """A moment as the clinic's own clock shows it."""
+        return f"{self.journey.the_calendar.local(moment):%d %B %Y, %H:%M}"
+
     # --- clocks and tasks
 
     def start_clock(self, kind: ClockKind, subject: str, due: datetime, label: str) -> Clock:
@@ -328,7 +332,7 @@ class Draft:
             return notice
         self._notices.append(notice)
         self.journey.outgoing.append(
-            Outgoing(id=notice.id, words=f"{to.split(':', 1)[-1]} ({template})".replace("_", " "))
+            Outgoing(id=notice.id, to=to, words=f"{to.split(':', 1)[-1]} ({template})".replace("_", " "))
         )
         return notice
 
@@ -352,7 +356,7 @@ class Draft:
             visits_planned=visits_planned,
         )
         self._replies.append(reply)
-        self.journey.outgoing.append(Outgoing(id=reply.id, words=f"the referrer's system ({status})"))
+        self.journey.outgoing.append(Outgoing(id=reply.id, to="referrer", words=f"the referrer's system ({status})"))
 
     # --- moving on
 

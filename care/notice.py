@@ -65,4 +65,5 @@ class Outgoing(Model):
     """Something committed that has still to be handed to its channel, in a coordinator's words."""
 
     id: str
+    to: Audience
     words: str

@@ -7,21 +7,25 @@ from collections.abc import Mapping
 from care.notice import Template
 from care.score import ScoreValue
 
-_SIGNED = "\n\nThe record: continuum show {journey}\n\nThis message was sent by Continuum; please do not answer it."
+_SIGNED = "\n\nThis message was sent by Continuum; please do not answer it."
+_FOR_STAFF = "\n\nThe record: continuum show {journey}"
+_STAFF: set[Template] = {"task_due", "task_escalated", "red_flag_alarm"}
 
 _ANSWERS = {
     "accepted": "Your referral was accepted. We will arrange the first visit with the patient.",
     "declined": "We cannot take this referral on. Reason: {reason}. It stays with you to decide what comes next.",
     "redirected": "This referral belongs elsewhere: {door}.",
     "awaiting_information": "To act on your referral we still need from you: {about}.",
-    "sent_to_emergency": "The patient was sent to the emergency department today. Please call us.",
+    "sent_to_emergency": "There is urgent news about this patient. Please call the clinic now.",
 }
 
 _NEWS = {
     "urgent": "There is urgent news about this patient. Please call the clinic today.",
     "plan_of_care": "The plan of care has been made. It needs your signature within 30 days of the first visit.",
-    "surgical_opinion": "A surgical opinion is asked for. Please see the record.",
-    "surgery_planned": "Surgery has a date. Please see the record.",
+    "surgical_opinion": "Your opinion is asked for. Please see the record.",
+    "surgery_planned": "A date has been set. Please see the record.",
+    "on_hold": "The care of this patient is on hold for now. We will tell you when it goes on.",
+    "resumed": "The care of this patient goes on.",
     "re_entry": "The patient has come back into therapy on the same referral.",
     "journey_complete": "The follow-up of a year is complete; this referral is closed.",
 }
@@ -58,8 +62,9 @@ def render(template: Template, facts: Mapping[str, ScoreValue], *, journey: str,
         words["answer"] = _ANSWERS[str(facts["answer"])].format_map(words)
     if "news" in facts:
         words["news"] = _NEWS[str(facts["news"])].format_map(words)
-    hello = f"Dear {name},\n\n" if name else ""  # not a template: a name may hold braces
-    return subject.format_map(words), hello + (body + _SIGNED).format_map(words)
+    hello = f"Dear {name}," if name else "Hello,"  # not a template: a name may hold braces
+    sender = (_FOR_STAFF if template in _STAFF else "") + _SIGNED
+    return subject.format_map(words), f"{hello}\n\n{(body + sender).format_map(words)}"
 
 
 class _Words(dict[str, ScoreValue]):

@@ -29,6 +29,8 @@ from continuum.embedded.ports import Ports
 from continuum.site import DEFAULT_FOLDER, Site, bring_up_to_date, settings_here, site
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import receive
+from pathways import loader
+from records import documents
 from records import journeys as reading
 from records.database import DatabaseAway, DatabaseRefused
 
@@ -40,7 +42,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Dir = Annotated[Path | None, typer.Option("--dir", help="The stack's folder (default: .continuum here).")]
+Dir = Annotated[
+    Path | None,
+    typer.Option("--dir", help="The running stack's folder (default: $CONTINUUM_DIR, else .continuum here)."),
+]
+NewDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        envvar="CONTINUUM_DIR",
+        show_envvar=False,
+        help="A new folder, or one of an earlier stack (default: $CONTINUUM_DIR, else .continuum).",
+    ),
+]
+DemoDir = Annotated[
+    Path | None, typer.Option("--dir", help="Keep the state in this folder (default: it is thrown away).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
@@ -50,7 +67,7 @@ class Mistake(Exception):  # noqa: N818
 
 @app.command()
 def up(
-    folder: Dir = None,
+    folder: NewDir = None,
     json_: Json = False,
     temporal_port: Annotated[int | None, typer.Option(help="Temporal's port.", min=1, max=65535)] = None,
     ui_port: Annotated[int | None, typer.Option(help="The port of Temporal's Web UI.", min=1, max=65535)] = None,
@@ -98,7 +115,7 @@ def _progress(step: str) -> None:
 
 @app.command()
 def demo(
-    folder: Dir = None,
+    folder: DemoDir = None,
     json_: Json = False,
     keep: Annotated[bool, typer.Option(help="Leave everything running afterwards, to look around.")] = False,
     referral: Annotated[list[Path] | None, typer.Option(help="Also take in this referral.", metavar="FILE")] = None,
@@ -131,7 +148,7 @@ def refer(
             else:
                 rest = " ".join(part for part in (received.journey, received.reason) if part)
                 at = f" at {received.path}" if received.outcome == "refused" and received.path else ""
-                print(f"{file}: {received.outcome} {rest}{at}", flush=True)
+                print(f"{_printable(file)}: {received.outcome} {rest}{at}", flush=True)
         return 1 if refused else 0
 
     _run(work, folder)
@@ -166,6 +183,8 @@ def show(
     folder: Dir = None,
     json_: Json = False,
     why: Annotated[int | None, typer.Option(help="Explain the decision of this journal row.", metavar="SEQ")] = None,
+    questions: Annotated[bool, typer.Option(help="List the red-flag questions of its pathway.")] = False,
+    pdf: Annotated[Path | None, typer.Option(help="Write its discharge summary to this file.", metavar="FILE")] = None,
 ) -> None:
     """Show one journey: where it stands, its plan with the origin of each value, and its journal."""
 
@@ -175,6 +194,10 @@ def show(
             raise Mistake(f"there is no journey {journey!r}; continuum journeys lists them")
         if why is not None:
             return _why(record, why, json_)
+        if questions:
+            return _questions(record, json_)
+        if pdf is not None:
+            return await _summary(here, record, pdf, json_)
         if json_:
             output.as_json(record)
         else:
@@ -182,6 +205,35 @@ def show(
         return 0
 
     _run(work, folder)
+
+
+def _questions(record: dict[str, Any], json_: bool) -> int:
+    if record["pathway"] is None:
+        raise Mistake("this journey has no pathway yet; choose one: continuum act ID choose_pathway")
+    name, _, version = record["pathway"].partition("@")
+    pathway = loader.load(name, int(version))
+    if json_:
+        output.as_json({sign.id: sign.text for flag in pathway.red_flags for sign in flag.signs})
+    else:
+        output.questions(pathway)
+    return 0
+
+
+async def _summary(here: Site, record: dict[str, Any], file: Path, json_: bool) -> int:
+    written = [d["id"] for d in record["documents"] if d["kind"] == "discharge_summary"]
+    if not written:
+        raise Mistake("this journey has no discharge summary yet: it is written when it is signed")
+    content = await documents.pdf(here.database, here.tenant, written[-1]) or b""
+    _write(file, content)
+    _answer(json_, {"document": written[-1], "file": str(file), "bytes": len(content)}, f"{_printable(file)}: written")
+    return 0
+
+
+def _answer(json_: bool, value: dict[str, Any], words: str) -> None:
+    if json_:
+        output.as_json(value)
+    else:
+        print(words)
 
 
 def _why(record: dict[str, Any], seq: int, json_: bool) -> int:
@@ -231,7 +283,7 @@ def act(
     action_id: Annotated[str | None, typer.Option(help="Repeat an earlier action under its id.")] = None,
     expect: Annotated[str | None, typer.Option(help="The stage this is meant for (default: the present one).")] = None,
 ) -> None:
-    """Act on a journey."""
+    """Act on a journey. docs/reference/actions.md has each action's fields and codes."""
     fields = _fields(data)
     stages = {s.value.lower(): s for s in Stage}
     if expect is not None and expect.lower() not in stages:
@@ -253,21 +305,14 @@ def act(
         except ActionRefused as refused:
             if refused.kind in ("NoSuchAction", "NoSuchJourney", "BadData"):
                 raise Mistake(str(refused)) from None
-            if json_:
-                output.as_json({"outcome": "refused", "kind": refused.kind, "reason": str(refused)})
-            else:
-                print(f"refused: {refused}")
+            _answer(json_, {"outcome": "refused", "kind": refused.kind, "reason": str(refused)}, f"refused: {refused}")
             return 1
         except NotConfirmed as waiting:
-            if json_:
-                output.as_json({"outcome": "not_confirmed", "action_id": waiting.action_id, "reason": str(waiting)})
-            else:
-                print(waiting)
+            outcome = {"outcome": "not_confirmed", "action_id": waiting.action_id, "reason": str(waiting)}
+            _answer(json_, outcome, str(waiting))
             return 1
-        if json_:
-            output.as_json({"outcome": "done", **answer.model_dump(mode="json")})
-        else:
-            print(f"done: {answer.text} (row {answer.seq}; now in {answer.stage.label})")
+        done = f"done: {answer.text} (row {answer.seq}, {answer.stage.label})"
+        _answer(json_, {"outcome": "done", **answer.model_dump(mode="json")}, done)
         return 0
 
     _run(work, folder)
@@ -332,7 +377,9 @@ def mail(
             print(f"To:      {', '.join(m.to)}\nSubject: {m.subject}\n\n{m.body}")
         else:
             rows = ((m.number, output.when(m.received_at), ", ".join(m.to), m.subject) for m in letters)
-            output.table(f"{len(letters)} messages", ("No.", "Received", "To", "Subject"), rows, empty="No mail yet.")
+            output.table(
+                output.count(letters, "message"), ("No.", "Received", "To", "Subject"), rows, empty="No mail yet."
+            )
         return 0
 
     _run(work, folder)
@@ -373,7 +420,19 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise Mistake(f"{file}: cannot be read ({error.strerror})") from None
+        raise Mistake(f"{_printable(file)}: cannot be read ({error.strerror})") from None
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Mistake(f"{_printable(file)}: cannot be written ({error.strerror})") from None
+
+
+def _printable(file: Path) -> str:
+    """A name on one line, also where it is not text."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(file))
 
 
 def _run(work: Any, folder: Path | None) -> None:
@@ -405,8 +464,15 @@ def main() -> None:
     """The entry point."""
     try:
         app()
+        code = 0
     except (StackError, Mistake, DatabaseAway) as mistake:
-        sys.exit(_mistaken(str(mistake)))
+        code = _mistaken(str(mistake))
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+    # The Temporal client's threads may hang or crash the interpreter on its way out; all is said and done by now.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

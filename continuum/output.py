@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from care.pathway import Pathway
+
 Row = dict[str, Any]
 PIPE_WIDTH = 140
 _zone: tzinfo = UTC
@@ -63,10 +65,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     console.print(drawn)
 
 
+def count(things: Sequence[Any], word: str) -> str:
+    """How many of them, in words."""
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+
+
 def journeys(rows: list[Row]) -> None:
     """The list of journeys."""
     table(
-        f"{len(rows)} journeys",
+        count(rows, "journey"),
         ("Journey", "Patient", "Stage", "Status", "Pathway", "Priority", "Waiting on", "Next due"),
         (
             (
@@ -88,7 +95,7 @@ def journeys(rows: list[Row]) -> None:
 def tasks(rows: list[Row]) -> None:
     """What is owed."""
     table(
-        f"{len(rows)} open tasks",
+        count(rows, "open task"),
         ("Due", "Task", "Owner", "Patient", "Stage", "Journey"),
         (
             (when(r["due_at"]), r["label"], r["owner"].split(":", 1)[-1], r["patient"], r["stage"], r["journey"])
@@ -101,7 +108,7 @@ def tasks(rows: list[Row]) -> None:
 def notices(rows: list[Row]) -> None:
     """What was said to whom."""
     table(
-        f"{len(rows)} notices",
+        count(rows, "notice"),
         ("Send after", "To", "Message", "Status", "Why", "Journey"),
         ((when(r["send_after"]), r["recipient"], r["template"], r["status"], r["reason"], r["journey"]) for r in rows),
         empty="No notices.",
@@ -131,19 +138,21 @@ def journey(record: Row, ui: str | None) -> None:
     console.print()
     for plan in record["plans"]:
         _plan(plan["body"])
-    open_tasks = [t for t in record["tasks"] if t["settled_at"] is None]
+    open_tasks = sorted((t for t in record["tasks"] if t["settled_at"] is None), key=lambda t: (t["due_at"], t["id"]))
+    _visits(record["visits"])
     if open_tasks:
         table(
             "Owed now",
-            ("Due", "Task", "Owner"),
-            ((when(t["due_at"]), t["label"], t["owner"]) for t in open_tasks),
+            ("Due", "Task", "Owner", "About", "Task id"),
+            ((when(t["due_at"]), t["label"], t["owner"].split(":", 1)[-1], t["subject"], t["id"]) for t in open_tasks),
             empty="",
         )
         console.print()
+    notes = {note["id"]: note["body"] for note in record["notes"]}
     table(
         "Journal",
         ("Row", "When", "What", "By"),
-        ((r["seq"], when(r["at"]), r["text"], f"{r['person']} ({r['role']})") for r in record["journal"]),
+        ((r["seq"], when(r["at"]), _noted(r, notes), f"{r['person']} ({r['role']})") for r in record["journal"]),
         empty="Nothing has happened yet.",
     )
     decided = [str(r["seq"]) for r in record["journal"] if r["rule"]]
@@ -151,8 +160,27 @@ def journey(record: Row, ui: str | None) -> None:
         console.print(f"\nDecided by a rule: rows {', '.join(decided)}. Why? continuum show {record['id']} --why ROW")
 
 
+def _noted(row: Row, notes: Row) -> str:
+    return f"{row['text']}\nNote: {notes[row['note']]}" if row["note"] in notes else str(row["text"])
+
+
+def _visits(visits: list[Row]) -> None:
+    if not visits:
+        return
+    table(
+        "Visits",
+        ("When", "Clinician", "Status", "Visit id"),
+        ((when(v["starts_at"]), v["clinician"], v["status"].replace("_", "-"), v["id"]) for v in visits),
+        empty="",
+    )
+    console.print()
+
+
 def _plan(plan: Row) -> None:
-    console.print(f"[bold]Plan of care[/] {escape(plan['label'])}, {plan['discipline']}, {plan['status']}")
+    console.print(
+        f"[bold]Plan of care[/] {escape(plan['label'])}, {plan['discipline']}, {plan['status']}", highlight=False
+    )
+    console.print(f"  {plan['id']}", highlight=False)
     values = [
         (name.replace("_", " "), plan[name]) for name in ("visits_planned", "visits_per_week", "weeks", "visit_minutes")
     ]
@@ -192,3 +220,9 @@ def why(row: Row, same: bool | None) -> None:
     for name in ("inputs", "outcome"):
         console.print(f"\n[bold]{name.capitalize()}[/]")
         console.print_json(json.dumps(row[name], default=_plain))
+
+
+def questions(pathway: Pathway) -> None:
+    """The red-flag questions of a pathway, by flag."""
+    rows = [(f.suspected if n == 0 else "", s.text, s.id) for f in pathway.red_flags for n, s in enumerate(f.signs)]
+    table(f"Red flags of {pathway.name}", ("Suspected", "Ask or look for", "Sign id"), rows, empty="No red flags.")

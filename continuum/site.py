@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from records.migrate import MigrationError, migrate
 from workflows.connection import connect
 
 DEFAULT_FOLDER = Path(".continuum")
+CONNECT_SECONDS = 5.0
 
 WEEKDAY = [["08:00", "18:00"]]
 EXAMPLE_CLINIC = clinics.ClinicRow(
@@ -56,8 +58,9 @@ class Site:
     async def temporal(self) -> Client:
         """A client. Raises StackError when Temporal cannot be reached."""
         try:
-            return await connect(self.temporal_address)
-        except RuntimeError:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await connect(self.temporal_address)
+        except (RuntimeError, TimeoutError):
             raise StackError("Temporal cannot be reached; is the stack up? (continuum up)") from None
 
 

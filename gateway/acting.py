@@ -84,7 +84,7 @@ async def perform(
             raise NotConfirmed(action_id) from None
         if (first := await _answered_before(database, journey, action)) is not None:
             return first
-        raise ActionRefused("Closed", "this journey is closed, or has not begun yet") from None
+        raise await _not_running(database, actor.tenant, journey) from None
 
 
 def build(name: str, data: dict[str, Any], *, actor: Actor, action_id: str, expected: Expected) -> Action:
@@ -111,6 +111,9 @@ async def _send(handle: WorkflowHandle[Any, Any], name: str, action: Action, dea
             answer: Answer = await handle.execute_update(name, action, id=update_id, result_type=Answer)
             return answer
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # the SDK makes its own error of the caller's cancellation
+            raise asyncio.CancelledError from None
         raise NotConfirmed(action.action_id) from None
 
 
@@ -125,6 +128,13 @@ async def _refusal(handle: WorkflowHandle[Any, Any], name: str, failure: Workflo
     if isinstance(cause, ApplicationError):
         return ActionRefused(cause.type or "Refused", cause.message)
     return ActionRefused("Refused", "the journey refused this action")
+
+
+async def _not_running(database: Database, tenant: str, journey: str) -> ActionRefused:
+    row = await journeys.journey_row(database, tenant, journey) or {"status": "open", "outcome": None}
+    if row["status"] == "closed":
+        return ActionRefused("Closed", f"this journey is closed ({row['outcome']})")
+    return ActionRefused("NotBegun", "this journey has not begun yet: try again in a moment")
 
 
 REFUSED_BY_THE_SDK = {None, "", "RuntimeError"}

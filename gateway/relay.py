@@ -28,7 +28,8 @@ from workflows.intake import Intake
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 0.5
-AMENDMENT_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
+"""With one referral: a journey that does not answer holds up no other."""
 
 
 class Relay:
@@ -51,15 +52,19 @@ class Relay:
     async def once(self) -> None:
         """Start what waits, and note what changed. One that fails does not hold up the others."""
         for referral in await referrals.to_start(self._database):
-            await self._try(self._start(referral), referral.journey)
+            if not await self._try(self._start(referral), referral.journey):
+                await referrals.not_started(self._database, referral.journey)
         for inbound, journey, tenant in await referrals.amendments_to_note(self._database):
             await self._try(self._note_amendment(str(inbound), journey, tenant), journey)
 
-    async def _try(self, work: Coroutine[None, None, None], journey: str) -> None:
+    async def _try(self, work: Coroutine[None, None, None], journey: str) -> bool:
         try:
-            await work
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await work
         except Exception as error:
             log.warning("relay_failed", journey=journey, error=type(error).__name__)
+            return False
+        return True
 
     async def _start(self, waiting: referrals.Waiting) -> None:
         journey = Journey(id=waiting.journey, tenant=waiting.tenant, referral=Referral.model_validate(waiting.facts))

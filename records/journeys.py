@@ -69,6 +69,7 @@ _PARTS = {
     "tasks": "select * from continuum.task where journey = $1 order by opened_at, id",
     "notices": "select * from continuum.notice where journey = $1 order by send_after, id",
     "replies": "select * from continuum.reply where journey = $1 order by at, id",
+    "notes": "select id, author, body, recorded_at from continuum.note where journey = $1 order by recorded_at",
     "documents": "select id, kind, body, recorded_at from continuum.document where journey = $1 order by id",
 }
 

@@ -60,14 +60,20 @@ async def _apply(connection: asyncpg.Connection, app_role: str) -> list[str]:
             if done[number] != digest:
                 raise MigrationError(f"migration {name} was edited after it was applied here: add a new one instead")
             continue
-        async with connection.transaction():
-            await connection.execute(sql)
-            await connection.execute(
-                "insert into public.continuum_migration (number, name, sha256) values ($1, $2, $3)",
-                number,
-                name,
-                digest,
-            )
+        try:
+            async with connection.transaction():
+                await connection.execute(sql)
+                await connection.execute(
+                    "insert into public.continuum_migration (number, name, sha256) values ($1, $2, $3)",
+                    number,
+                    name,
+                    digest,
+                )
+        except asyncpg.PostgresError as error:
+            raise MigrationError(
+                f"migration {name} failed (SQLSTATE {error.sqlstate}) and nothing of it was kept; "
+                "look at PostgreSQL's log"
+            ) from None
         applied.append(name)
     await _grant(connection, app_role)
     return applied

@@ -17,6 +17,7 @@ class Queued(BaseModel):
 
     id: str
     journey: str
+    recipient: str
     template: str
     facts: dict[str, Any]
     send_after: Any
@@ -29,8 +30,8 @@ async def queued(database: Database, tenant: str, ids: tuple[str, ...]) -> list[
     """The notices among these ids that still have to be sent (or whose last attempt ended nobody knows how)."""
     rows = await database.fetch(
         """
-        select n.id, n.journey, n.template, n.facts, n.send_after, n.status,
-               case when n.recipient = 'patient' then p.given
+        select n.id, n.journey, n.recipient, n.template, n.facts, n.send_after, n.status,
+               case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
                     when n.recipient = 'referrer' then r.requester->>'name' else c.name end as name,
                case when n.recipient = 'patient' then p.email
                     when n.recipient = 'referrer' then r.requester_email else c.email end as email
@@ -46,13 +47,17 @@ async def queued(database: Database, tenant: str, ids: tuple[str, ...]) -> list[
     return [Queued(**dict(r)) for r in rows]
 
 
-async def claim(database: Database, notice: str, message_id: str) -> bool:
-    """Say that an attempt begins. False when it was sent or stopped in the meantime."""
+async def claim(database: Database, notice: str, message_id: str, *, again: bool = False) -> bool:
+    """Say that an attempt begins. False when it was sent or stopped in the meantime, or somebody else is at it.
+
+    `again`: also where an earlier attempt began and nobody knows how it ended.
+    """
     row = await database.row(
         "update continuum.notice set status = 'sending', message_id = $2, channel = 'email', attempts = attempts + 1,"
-        " tried_at = now() where id = $1 and status in ('queued', 'sending') returning id",
+        " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) returning id",
         notice,
         message_id,
+        again,
     )
     return row is not None
 
@@ -65,10 +70,13 @@ async def mark(database: Database, notice: str, outcome: Status, reason: str | N
 
 
 async def lost(database: Database, tenant: str, ids: tuple[str, ...], *, but: str) -> tuple[str, ...]:
-    """Those of these notices that did not, or not certainly, leave; without those whose reason is `but`."""
+    """Those of these notices that did not, or not certainly, leave and are owed to somebody.
+
+    Without those to the patient whose reason is `but`: a patient without an address is told at the next visit.
+    """
     rows = await database.fetch(
         "select id from continuum.notice where tenant = $1 and id = any($2) and status in ('failed', 'uncertain')"
-        " and reason is distinct from $3 order by send_after, id",
+        " and not (recipient = 'patient' and reason is not distinct from $3) order by send_after, id",
         tenant,
         list(ids),
         but,

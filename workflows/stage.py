@@ -233,7 +233,7 @@ class StageWorkflow:
 
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
         draft = self._attempt(action, step)
-        seq = draft.journey.seq
+        seq = self.journey.seq + 1  # the row that carries the action's id
         draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=self.journey.stage)
         for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
             del draft.journey.done[forgotten]
@@ -400,8 +400,8 @@ class StageWorkflow:
             return
         async with self._turn:
             draft = Draft(self.journey, workflow.now())
-            for notice in undelivered:
-                common.undelivered(draft, notice)
+            for lost in (o for o in outgoing if o.id in undelivered):
+                common.undelivered(draft, lost)
             await self._commit(draft)
 
     def _forget_sent(self) -> None:

@@ -8,7 +8,7 @@ from care import action as act
 from care.clock import Clock
 from care.draft import Draft, Refused
 from care.journey import Journey, OpenFlag, Stage
-from care.notice import Notice
+from care.notice import Notice, Outgoing
 from care.rules import Decided
 from care.rules.screening import SCREEN, Screening, ScreeningResult
 from care.steps import require
@@ -58,6 +58,7 @@ def hold(d: Draft, a: act.Hold) -> None:
     d.open_task("review_hold", due=a.review_on)
     d.write("on_hold", f"On hold: {_words(a.reason)}", reason=a.reason)
     d.answer_referrer("on-hold", None, reason=a.reason)
+    d.tell("referrer", "journey_news", news="on_hold")
 
 
 def resume(d: Draft, a: act.Resume) -> None:
@@ -68,6 +69,7 @@ def resume(d: Draft, a: act.Resume) -> None:
     d.settle("review_hold", outcome="resumed")
     d.write("resumed", "Resumed")
     d.answer_referrer("in-progress", None)
+    d.tell("referrer", "journey_news", news="resumed")
     end_if_done(d)
 
 
@@ -228,9 +230,10 @@ def answer_flags(d: Draft, answers: dict[str, bool]) -> ScreeningResult | None:
 
 def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
     """Somebody dealt with it. Before therapy an emergency ends the journey; later, booking waits for the all-clear."""
+    open_names = ", ".join(sorted({f.flag for f in d.journey.flags if f.outcome != "cleared"})) or "none"
     flag = next((f for f in d.journey.flags if f.flag == a.flag and f.outcome != "cleared"), None)
     if flag is None:
-        raise Refused("NoSuchFlag", "no red flag of that name is open on this journey")
+        raise Refused("NoSuchFlag", f"no red flag of that name is open on this journey; open: {open_names}")
     require(a.actor.role in CLINICIANS, "NotAllowed", "a red flag is handled by a clinician")
     flag.handled_at = d.now
     flag.outcome = a.outcome
@@ -319,11 +322,11 @@ def settle_notice(d: Draft, a: act.SettleNotice) -> None:
 # --- ladders
 
 
-def undelivered(d: Draft, notice: str) -> None:
-    """A message did not leave within its time: a person takes over, unless the journey is over."""
+def undelivered(d: Draft, outgoing: Outgoing) -> None:
+    """A message did not leave: a person takes over, once for each person it was for, unless the journey is over."""
     if d.journey.status != "closed":
-        d.open_task("deliver_notice", notice)
-    d.write("undelivered", "A message could not be sent", notice=notice)
+        d.open_task("deliver_notice", outgoing.to)
+    d.write("undelivered", f"A message could not be sent: {outgoing.words}", notice=outgoing.id)
 
 
 def task_due(d: Draft, clock: Clock) -> None:
@@ -337,7 +340,7 @@ def task_due(d: Draft, clock: Clock) -> None:
     rung = ladder[min(step, len(ladder) - 1)]
     lead = d.journey.clinic.lead if d.journey.clinic else "lead"
     to = {"owner": task.owner, "supervisor": "queue:supervisors", "named_lead": f"person:{lead}"}[rung.tell]
-    d.tell(to, "task_due" if step == 0 else "task_escalated", task=task.label, due=task.due.isoformat())
+    d.tell(to, "task_due" if step == 0 else "task_escalated", task=task.label, due=d.local_words(task.due))
     words = {
         "owner": "its owner is reminded",
         "supervisor": "the supervisor is told",

@@ -191,7 +191,7 @@ async def _epilogue(rows: list[Row], stack: Supervisor, database: Database, *, k
 
 
 def _first_line(body: str) -> str:
-    lines = [line for line in body.splitlines() if line and not line.startswith("Dear ")]
+    lines = [line for line in body.splitlines() if line and not line.startswith(("Dear ", "Hello,"))]
     return lines[0][:70] if lines else ""
 
 

@@ -19,7 +19,7 @@ from care.calendar import Calendar, Hours
 from care.clock import Clock
 from care.draft import Commit, Draft, Entry, Refused
 from care.journey import Done, Journey, Stage
-from care.notice import Notice, Reply
+from care.notice import Notice, Outgoing, Reply
 from care.pathway import Pathway
 from care.plan import PlanOfCare
 from care.referral import Clinic, Referral
@@ -326,7 +326,7 @@ class Driver:
 
     def undelivered(self, notice: str) -> None:
         """A message did not leave within its time."""
-        self._apply(lambda d: common.undelivered(d, notice))
+        self._apply(lambda d: common.undelivered(d, Outgoing(id=notice, to="referrer", words="referrer (news)")))
 
     def _raise_alarms(self, action: actions.Action) -> None:
         answers: dict[str, bool] = getattr(action, "answers", {})

@@ -1047,7 +1047,7 @@ def test_a_message_that_could_not_be_sent_becomes_a_persons_task() -> None:
     driver = to_plan(Driver(), MEDIUM)
     driver.undelivered("jtest:notice:3")
     (task,) = [t for t in driver.journey.open_tasks if t.kind == "deliver_notice"]
-    assert task.subject == "jtest:notice:3"
+    assert task.subject == "referrer"
     assert driver.refused("settle_notice", task="jtest:task:999", outcome="not_needed") == "NoSuchTask"
     driver.act("settle_notice", task=task.id, outcome="told_by_phone")
     assert "deliver_notice" not in driver.owed
