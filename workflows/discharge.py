@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 from workflows.common_actions import CommonActions
+from workflows.stage import MISSED_AFTER
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import DischargeSummary, Documents
     from care import action as act
     from care.journey import Journey
     from care.steps import discharge
+
+
+WRITTEN_WITHIN = timedelta(days=1)
 
 
 @workflow.defn
@@ -34,16 +39,21 @@ class Discharge(CommonActions):
         return answer
 
     async def _write_summary(self) -> None:
-        """The document is on record before the stage ends: the stage waits for its handlers."""
+        """The document is on record before the stage ends, which waits for its handlers; or a person owes it."""
         ending = self.journey.ending
         if ending is None or ending.document is None:
             return
-        await workflow.execute_activity_method(
-            Documents.write_summary,
-            DischargeSummary(journey=self.journey.id, tenant=self.journey.tenant, document=ending.document),
-            summary="Write the discharge summary as text and PDF",
-            start_to_close_timeout=timedelta(minutes=1),
-        )
+        try:
+            await workflow.execute_activity_method(
+                Documents.write_summary,
+                DischargeSummary(journey=self.journey.id, tenant=self.journey.tenant, document=ending.document),
+                summary="Write the discharge summary as text and PDF",
+                start_to_close_timeout=timedelta(minutes=1),
+                heartbeat_timeout=MISSED_AFTER,
+                schedule_to_close_timeout=WRITTEN_WITHIN,
+            )
+        except ActivityError:
+            await self.decide(discharge.not_written)
 
     @sign_summary.validator
     def _check_sign_summary(self, action: act.SignSummary) -> None:

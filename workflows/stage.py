@@ -117,6 +117,7 @@ class StageWorkflow:
             Clinics.prepare,
             args=[self.journey.tenant, self.journey.referral.suggested_pathway, today],
             start_to_close_timeout=timedelta(seconds=30),
+            heartbeat_timeout=MISSED_AFTER,
             summary="Read the clinic's opening days, and the pathway that the referral suggests",
         )
         self.journey.calendar = preparation.calendar
@@ -124,11 +125,14 @@ class StageWorkflow:
 
     async def _note_cancellation(self) -> None:
         await workflow.wait_condition(lambda: self._ready)
+        words = "Somebody asked Temporal to cancel this journey; to end it, withdraw it"
+        await self.decide(lambda draft: draft.write("cancellation_ignored", words))
+
+    async def decide(self, step: Callable[[Draft], object]) -> None:
+        """A decision of Continuum's own, in its turn: nobody asked for it and no clock ran out."""
         async with self._turn:
             draft = Draft(self.journey, workflow.now())
-            draft.write(
-                "cancellation_ignored", "Somebody asked Temporal to cancel this journey; to end it, withdraw it"
-            )
+            step(draft)
             await self._commit(draft)
 
     def _over(self) -> bool:
@@ -371,6 +375,7 @@ class StageWorkflow:
             args=[notice, self.journey.tenant],
             summary="Red flag: alarm the clinician on call",
             start_to_close_timeout=timedelta(seconds=30),
+            heartbeat_timeout=MISSED_AFTER,
         )
         self._alarms.pop(notice.id, None)
 
@@ -396,13 +401,9 @@ class StageWorkflow:
             workflow.logger.warning("messages could not be sent", extra={"count": len(ids)})
         self._sent.update(ids)
         self._forget_sent()
-        if not undelivered:
-            return
-        async with self._turn:
-            draft = Draft(self.journey, workflow.now())
-            for lost in (o for o in outgoing if o.id in undelivered):
-                common.undelivered(draft, lost)
-            await self._commit(draft)
+        lost = [o for o in outgoing if o.id in undelivered]
+        if lost:
+            await self.decide(lambda draft: common.undelivered(draft, lost))
 
     def _forget_sent(self) -> None:
         self.journey.outgoing = [o for o in self.journey.outgoing if o.id not in self._sent]

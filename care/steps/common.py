@@ -322,11 +322,12 @@ def settle_notice(d: Draft, a: act.SettleNotice) -> None:
 # --- ladders
 
 
-def undelivered(d: Draft, outgoing: Outgoing) -> None:
-    """A message did not leave: a person takes over, once for each person it was for, unless the journey is over."""
-    if d.journey.status != "closed":
-        d.open_task("deliver_notice", outgoing.to)
-    d.write("undelivered", f"A message could not be sent: {outgoing.words}", notice=outgoing.id)
+def undelivered(d: Draft, lost: list[Outgoing]) -> None:
+    """Messages did not leave: a person takes over, once for each they were for, unless the journey is over."""
+    for outgoing in lost:
+        if d.journey.status != "closed":
+            d.open_task("deliver_notice", outgoing.to)
+        d.write("undelivered", f"A message could not be sent: {outgoing.words}", notice=outgoing.id)
 
 
 def task_due(d: Draft, clock: Clock) -> None:

@@ -34,3 +34,9 @@ def sign_summary(d: Draft, a: act.SignSummary) -> None:
     d.tell("referrer", "summary_ready", document=ending.document or "")
     d.open_task("chase_receipt")
     d.leave_for(Stage.FOLLOW_UP)
+
+
+def not_written(d: Draft) -> None:
+    """The document could not be made: a person writes it, and the referrer is not left without."""
+    d.open_task("deliver_notice", "summary")
+    d.write("undelivered", "The discharge summary could not be written as a document; a person has to write it")

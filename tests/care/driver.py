@@ -326,7 +326,7 @@ class Driver:
 
     def undelivered(self, notice: str) -> None:
         """A message did not leave within its time."""
-        self._apply(lambda d: common.undelivered(d, Outgoing(id=notice, to="referrer", words="referrer (news)")))
+        self._apply(lambda d: common.undelivered(d, [Outgoing(id=notice, to="referrer", words="referrer (news)")]))
 
     def _raise_alarms(self, action: actions.Action) -> None:
         answers: dict[str, bool] = getattr(action, "answers", {})
