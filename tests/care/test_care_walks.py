@@ -564,7 +564,7 @@ def test_care_does_not_end_over_a_visit_that_nobody_recorded() -> None:
     driver = to_plan(Driver(), MEDIUM)
     driver.act("book_visit", clinician="p-therapist", starts_at=driver.slot(days=3))
     driver.wait(days=4)
-    ending = {"plan": driver.plan.id, "decision": "discharge", "reason": "SELF", "note": NOTE}
+    ending: dict[str, Any] = {"plan": driver.plan.id, "decision": "discharge", "reason": "SELF", "note": NOTE}
     assert driver.refused("review_progress", **ending) == "VisitUnrecorded"
     (visit,) = driver.journey.visits
     driver.act("record_visit", "therapist", visit=visit.id, outcome="attended")
