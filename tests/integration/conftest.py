@@ -1,0 +1,84 @@
+"""A stack as `continuum up` has it, with its worker as a process; commands run against its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from activities.clinics import calendar_of
+from continuum.demo.player import Player
+from continuum.embedded.folder import temporary_folder
+from continuum.embedded.supervisor import Options, Supervisor, running
+from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
+from records import journeys
+from records.database import Database
+from tests.integration.tools import PATIENT, Ran, command, message, order, until
+from workflows.connection import connect
+
+
+@dataclass
+class Town:
+    """One stack, and what tests do with it."""
+
+    stack: Supervisor
+    client: Client
+    database: Database
+    inbox: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.stack.folder.root
+
+    async def run(self, name: str, *arguments: str | Path) -> Ran:
+        """A command on this stack's folder."""
+        return await command(name, "--dir", self.folder, *arguments)
+
+    async def act(self, journey: str, action: str, *options: str, **data: object) -> Ran:
+        """`continuum act`, answered in JSON."""
+        return await self.run("act", "--json", journey, action, "--data", json.dumps(data), *options)
+
+    def file(self, name: str, content: bytes) -> Path:
+        """A file to refer."""
+        path = self.inbox / name
+        path.write_bytes(content)
+        return path
+
+    async def begin(self, name: str = "begin.json", content: bytes | None = None) -> str:
+        """A journey that has begun; its id."""
+        ran = await self.run("refer", "--json", self.file(name, content or message(order(patient=PATIENT))))
+        journey = str(ran.lines[0]["journey"])
+        await self.begun(journey)
+        return journey
+
+    async def begun(self, journey: str) -> None:
+        """Wait until it has."""
+
+        async def first_row() -> bool:
+            row = await journeys.journey_row(self.database, "clinic", journey)
+            return row is not None and row["seq"] > 0
+
+        await until(first_row)
+
+    def player(self, name: str) -> Player:
+        """Somebody to play a journey."""
+        calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
+        return Player(name, self.client, self.database, calendar, tenant="clinic", narrate=lambda who, row: None)
+
+
+@pytest.fixture(scope="session")
+async def town() -> AsyncIterator[Town]:
+    """One stack for all tests that leave it running as it was."""
+    with temporary_folder() as path:
+        options = Options(folder=path, time_skipping=True, migrate=bring_up_to_date, worker_env={})
+        async with running(options) as stack:
+            database = await Database.open(stack.dsn("app"), size=10)
+            inbox = path.parent / "inbox"
+            inbox.mkdir()
+            yield Town(stack, await connect(stack.stack.temporal_address), database, inbox)
+            await database.close()

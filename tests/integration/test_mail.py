@@ -1,0 +1,404 @@
+"""Mail: an honest outcome for every attempt, at most one letter for each notice, and nobody's news in a subject."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes
+from typing import Any, get_args
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from temporalio.exceptions import ApplicationError
+
+import worker
+from activities.messages import MailMessages
+from activities.signatures import Delivery
+from care.notice import Notice, Template
+from channels import mail as channel
+from channels.mail import Letter, Mail, MailSettings
+from channels.templates import _ANSWERS, _NEWS, render
+from continuum.demo.player import Player
+from continuum.demo.stories import nothing_found
+from continuum.embedded.folder import temporary_folder
+from continuum.embedded.supervisor import Options, running
+from continuum.settings import Settings
+from continuum.site import bring_up_to_date
+from gateway.relay import Relay
+from pathways import loader
+from records.database import Database, DatabaseAway
+from tests.conftest import House
+from tests.integration.tools import PATIENT, message, order, proxy_to, until
+from workflows.connection import connect
+
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+PREVIEW = 150
+STAFF = {"task_due", "task_escalated", "red_flag_alarm"}
+NOTICE = "j-mail:notice:{}"
+
+
+@dataclass
+class Server:
+    """A mail server that does to each message what `script` says, and keeps what it took."""
+
+    script: dict[str, str] = field(default_factory=dict)
+    stored: list[bytes] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+    port: int = 0
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        what = self.script.get(address, "")
+        if what.startswith("rcpt "):
+            return what.removeprefix("rcpt ")
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        what = self.script.get(envelope.rcpt_tos[0], "250 ok")
+        if what[0] in "45":
+            return what
+        self.stored.append(envelope.original_content or b"")
+        self.recipients += envelope.rcpt_tos
+        if what == "abort":
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
+        if what == "stall":
+            await asyncio.sleep(3)
+        return "250 ok"
+
+    @property
+    def copies(self) -> Counter[str]:
+        return Counter(str(message_from_bytes(raw)["Message-ID"]) for raw in self.stored)
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[Server]:
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(lambda: SMTP(server, loop=loop), "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def smtp(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    monkeypatch.setattr(channel, "TIMEOUT_SECONDS", 1.0)
+    async with serving(Server()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def database() -> AsyncIterator[tuple[Database, str, str, str]]:
+    """A stack of our own without a worker: its database, and the address of its Temporal."""
+    with temporary_folder() as path:
+        async with running(Options(folder=path, time_skipping=True, migrate=bring_up_to_date)) as stack:
+            opened = await Database.open(stack.dsn("app"), size=8)
+            yield opened, stack.stack.temporal_address, stack.dsn("owner"), stack.dsn("app")
+            await opened.close()
+
+
+def messages(database: Database, server: Server) -> MailMessages:
+    mail = Mail(MailSettings(host="127.0.0.1", port=server.port, sender="continuum@clinic.example"))
+    return MailMessages(database, mail, domain="clinic.example", alarm_address="on-call@clinic.example")
+
+
+_numbers = iter(range(1, 10_000))
+
+
+async def queue(database: Database, email: str, template: str = "task_due") -> str:
+    """A notice that waits for its letter."""
+    notice = NOTICE.format(next(_numbers))
+    await database.execute(
+        "insert into continuum.contact (tenant, id, name, email) values ('clinic', $1, 'Desk', $2)", notice, email
+    )
+    await database.execute(
+        "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash)"
+        " values ($1, 'j-mail', 'clinic', $1, $2, '{\"task\": \"Answer\", \"due\": \"today\"}', $3, '')",
+        notice,
+        template,
+        NOW,
+    )
+    return notice
+
+
+async def row(database: Database, notice: str) -> dict[str, Any]:
+    found = await database.row("select * from continuum.notice where id = $1", notice)
+    assert found is not None
+    return dict(found)
+
+
+def delivery(*ids: str) -> Delivery:
+    return Delivery(journey="j-mail", tenant="clinic", ids=ids)
+
+
+Base = tuple[Database, str, str, str]
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "stored"),
+    [
+        ("250 ok", "sent", 1),
+        ("abort", "uncertain", 1),
+        ("stall", "uncertain", 1),
+        ("554 no", "failed", 0),
+        ("rcpt 550 unknown", "failed", 0),
+        ("451 later", "queued", 0),
+        ("rcpt 450 grey", "queued", 0),
+    ],
+)
+async def test_the_outcome_is_what_is_known(
+    database: Base, smtp: Server, script: str, status: str, stored: int
+) -> None:
+    record = database[0]
+    notice = await queue(record, "desk@clinic.example")
+    smtp.script["desk@clinic.example"] = script
+    deliver = messages(record, smtp).deliver
+    if status == "queued":
+        with pytest.raises(ApplicationError, match="1 message"):
+            await deliver(delivery(notice))
+    else:
+        lost = await deliver(delivery(notice))
+        assert lost == ((notice,) if status != "sent" else ())
+    first = await row(record, notice)
+    assert (first["status"], len(smtp.stored)) == (status, stored)
+    assert first["attempts"] == 1
+
+    smtp.script.clear()  # whatever it was, the server is well now
+    await deliver(delivery(notice))
+    second = await row(record, notice)
+    assert second["message_id"] == first["message_id"], "the same for every attempt"
+    if status == "queued":
+        assert (second["status"], second["attempts"]) == ("sent", 2)
+        assert smtp.copies == {first["message_id"]: 1}
+    else:
+        assert second["status"] == status, "an outcome that is known does not change, and nothing is sent again"
+        assert len(smtp.stored) == stored
+
+
+async def test_an_attempt_that_was_cut_off_is_not_made_again(database: Base, smtp: Server) -> None:
+    """A worker was killed between the claim and the outcome."""
+    record = database[0]
+    notice, alarm = await queue(record, "desk@clinic.example"), await queue(record, "a@x.example", "red_flag_alarm")
+    await record.execute("update continuum.notice set status = 'sending' where id in ($1, $2)", notice, alarm)
+    assert await messages(record, smtp).deliver(delivery(notice, alarm)) == (notice,)
+    assert (await row(record, notice))["status"] == "uncertain"
+    assert (await row(record, alarm))["status"] == "sent", "two alarms are better than none"
+    assert smtp.recipients == ["a@x.example"]
+
+
+async def test_one_that_waits_hides_none_that_is_lost(database: Base, smtp: Server) -> None:
+    record = database[0]
+    lost, waits, fine = [await queue(record, f"{name}@x.example") for name in ("lost", "waits", "fine")]
+    smtp.script.update({"lost@x.example": "554 no", "waits@x.example": "451 later"})
+    deliver = messages(record, smtp).deliver
+    with pytest.raises(ApplicationError):
+        await deliver(delivery(lost, waits, fine))
+    assert (await row(record, fine))["status"] == "sent", "one that waits holds up no other"
+    smtp.script["waits@x.example"] = "250 ok"
+    assert await deliver(delivery(lost, waits, fine)) == (lost,)
+    assert set(smtp.copies.values()) == {1}
+
+
+async def test_two_deliveries_at_once_send_one_letter(database: Base, smtp: Server) -> None:
+    record = database[0]
+    ids = [await queue(record, f"desk{n}@clinic.example") for n in range(5)]
+    deliver = messages(record, smtp).deliver
+    await asyncio.gather(*(deliver(delivery(*ids)) for _ in range(4)))
+    assert sorted(smtp.recipients) == [f"desk{n}@clinic.example" for n in range(5)]
+
+
+async def test_without_a_mail_server_it_waits(database: Base) -> None:
+    record = database[0]
+    notice = await queue(record, "desk@clinic.example")
+    with pytest.raises(ApplicationError, match="1 message"):
+        await messages(record, Server(port=1)).deliver(delivery(notice))
+    assert (await row(record, notice))["status"] == "queued"
+
+
+async def test_an_alarm_is_repeated_until_it_has_certainly_left(database: Base, smtp: Server) -> None:
+    record = database[0]
+    notice = Notice(
+        id="j-mail:alarm:ces:1",
+        to="queue:on_call",
+        template="red_flag_alarm",
+        facts={"urgency": "E0", "stage": "Intake"},
+        send_after=NOW,
+    )
+    smtp.script["on-call@clinic.example"] = "abort"
+    with pytest.raises(ApplicationError, match="not certainly left"):
+        await messages(record, smtp).alarm(notice, "clinic")
+    smtp.script.clear()
+    assert await messages(record, smtp).alarm(notice, "clinic") == "sent"
+    assert await messages(record, smtp).alarm(notice, "clinic") == "sent"
+    assert list(smtp.copies.values()) == [2], "one Message-ID, so that receivers can tell"
+
+
+async def test_an_alarm_does_not_wait_for_a_postgresql_that_is_silent(database: Base, smtp: Server) -> None:
+    url = database[3]
+    port = int(url.partition("@127.0.0.1:")[2].partition("/")[0])
+    async with proxy_to(port) as proxy:
+        away = await Database.open(url.replace(f":{port}/", f":{proxy.port}/"), size=2)
+        proxy.swallow()
+        notice = Notice(id="j:alarm:ces:2", to="queue:on_call", template="red_flag_alarm", send_after=NOW)
+        alarming = asyncio.create_task(messages(away, smtp).alarm(notice, "clinic"))
+
+        async def left() -> bool:
+            return smtp.recipients == ["on-call@clinic.example"]
+
+        await until(left, seconds=20)
+        proxy.heal()
+        with suppress(DatabaseAway):  # then Temporal asks again
+            await alarming
+        await away.close()
+
+
+async def test_an_alarm_leaves_while_postgresql_is_away(smtp: Server) -> None:
+    class Away:
+        def __getattr__(self, name: str) -> Any:
+            async def away(*args: Any) -> Any:
+                raise DatabaseAway("gone")
+
+            return away
+
+    notice = Notice(id="j:alarm:ces:1", to="queue:on_call", template="red_flag_alarm", send_after=NOW)
+    with pytest.raises(Exception, match="gone"):
+        await messages(Away(), smtp).alarm(notice, "clinic")  # type: ignore[arg-type]
+    assert smtp.recipients == ["on-call@clinic.example"], "the address from the settings"
+
+
+@pytest.mark.timeout(120)
+async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(database: Base, smtp: Server) -> None:
+    record, temporal, *_ = database
+    doctor = "quill@surgery.example"
+    smtp.script[doctor] = "abort"
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port)
+    client = await connect(temporal)
+    stop = asyncio.Event()
+    async with worker.build(client, record, settings):
+        relaying = asyncio.create_task(Relay(client, record).run(stop))
+        try:
+            house = House(None, client, record, settings, None, [])  # type: ignore[arg-type]
+            player = Player("mail", client, record, house.calendar, tenant="clinic", narrate=lambda who, r: None)
+            await player.refer(message(order(patient=PATIENT)))
+            await player.act("ask_referrer", about="imaging")
+
+            async def owed() -> list[dict[str, Any]]:
+                tasks = (await player.record())["tasks"]
+                return [t for t in tasks if t["kind"] == "deliver_notice" and t["settled_at"] is None]
+
+            (task,) = await until(owed)
+            await player.act("record_consent", messages=True)
+            await player.act("screen", answers=nothing_found("low_back_pain"))
+            await player.act("settle_notice", task=task["id"], outcome="told_by_phone")
+            assert await owed() == []
+            uncertain = [n for n in (await player.record())["notices"] if n["status"] == "uncertain"]
+            assert [n["template"] for n in uncertain] == ["referral_answer"]
+            assert smtp.recipients.count(doctor) == 1, "stored once by the server, and never sent again"
+            await player.act("withdraw", reason="patient_declined")
+            await player.until_closed()
+        finally:
+            stop.set()
+            await relaying
+
+
+def every_letter(name: str | None) -> Iterator[tuple[Template, str, str]]:
+    facts = {"task": "Answer the referral", "due": "today", "urgency": "E0", "when": "Monday", "occasion": "month 3"}
+    for template in get_args(Template):
+        for answer in _ANSWERS if template == "referral_answer" else [""]:
+            for news in _NEWS if template == "journey_news" else [""]:
+                said = {k: v for k, v in (("answer", answer), ("news", news)) if v}
+                yield (template, *render(template, {**facts, **said}, journey="j1", name=name))
+
+
+def clinical_words() -> set[str]:
+    words = {"pain", "knee", "surgery", "surgeon", "surgical", "fracture", "clot", "diagnosis", "score", "emergency"}
+    for pathway in loader.latest().values():
+        words |= {measure.name.lower() for measure in pathway.measures}
+        words |= {flag.suspected.lower() for flag in pathway.red_flags}
+    return words
+
+
+def test_no_news_of_a_patient_in_a_subject_or_a_preview() -> None:
+    words = clinical_words()
+    assert len(words) > 20
+    for template, subject, body in every_letter("Xantippe"):
+        for shown in (subject, body[:PREVIEW]):
+            assert not [word for word in words if word in shown.lower()], (template, shown)
+        assert "Xantippe" not in subject
+        assert "{" not in subject + body, "nothing is left to fill in"
+        assert ("j1" in body) == (template in STAFF), "only staff can open the record"
+
+
+async def test_the_patients_name_stands_in_no_letter_to_the_patient(database: Base, smtp: Server) -> None:
+    record = database[0]
+    patient = await record.value(
+        "insert into continuum.patient (tenant, given, family, email)"
+        " values ('clinic', 'Xantippe', 'Ypsilon', 'x@mail.example') returning id"
+    )
+    inbound = "00000000-0000-4000-8000-000000000001"
+    async with record.connection() as connection, connection.transaction():
+        await connection.execute(
+            "insert into continuum.inbound (id, tenant, source, transport_key, sha256, raw, media_type, outcome)"
+            " values ($1, 'clinic', 's', 'k', 'h', '', '', 'accepted')",
+            inbound,
+        )
+        await connection.execute(
+            "insert into continuum.referral (journey, tenant, source, referral_id, sha256, inbound, patient, facts,"
+            " received_at, started_at) values ('j-name', 'clinic', 's', 'r', 'h', $1, $2, '{}', $3, $3)",
+            inbound,
+            patient,
+            NOW,
+        )
+    await record.execute(
+        "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash)"
+        " values ('j-name:1', 'j-name', 'clinic', 'patient', 'plan_ready', '{}', $1, '')",
+        NOW,
+    )
+    assert await messages(record, smtp).deliver(delivery("j-name:1")) == ()
+    assert smtp.recipients == ["x@mail.example"]
+    assert b"Xantippe" not in smtp.stored[0]
+    assert b"Ypsilon" not in smtp.stored[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["{", "{0}", "{journey.__class__}", "{{7*7}}", "%s %(x)s", "<b>Jo</b>", "\x1b[31m", "é"]
+)
+def test_a_name_is_text_and_no_template(name: str) -> None:
+    _, body = render("task_due", {"task": "{due}", "due": "today"}, journey="j1", name=name)
+    assert body.splitlines()[0] == f"Dear {name},"
+    assert "This is due now: {due}." in body
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        {"to": "a@x.example\r\nBcc: b@x.example"},
+        {"to": "a@x.example\nSubject: other"},
+        {"subject": "Hello\r\nBcc: b@x.example"},
+        {"subject": "Hello\n\nbody"},
+        {"message_id": "<1@x>\r\nBcc: b@x.example"},
+    ],
+)
+async def test_a_line_break_in_a_header_is_refused(smtp: Server, letter: dict[str, str]) -> None:
+    whole = {"message_id": "<1@x>", "to": "a@x.example", "subject": "Hello", "body": "words", **letter}
+    mail = Mail(MailSettings(host="127.0.0.1", port=smtp.port, sender="continuum@clinic.example"))
+    sent = await mail.send(Letter(date=NOW, **whole))
+    assert (sent.outcome, smtp.stored) == ("failed", [])
+    assert sent.reason == "the address or the subject is not fit for mail"
+
+
+async def test_an_address_that_the_server_cannot_take_fails_for_good(smtp: Server) -> None:
+    mail = Mail(MailSettings(host="127.0.0.1", port=smtp.port, sender="continuum@clinic.example"))
+    letter = Letter(message_id="<1@x>", to="jörg@x.example", subject="Hello", body="words", date=NOW)
+    sent = await mail.send(letter)
+    assert (sent.outcome, smtp.stored) == ("failed", [])
+    assert sent.reason == "the mail server does not take such an address"
