@@ -53,10 +53,11 @@ async def test_a_second_start_continues_where_the_first_was(folder: Path) -> Non
         await connection.execute(f"GRANT SELECT ON kept TO {app}")
         await connection.close()
 
+    others = set(children(os.getpid()))  # another test's stack may still run in this process
     async with running(Options(folder=folder, migrate=migrate)) as first:
         client = await Client.connect(first.stack.temporal_address)
         await client.start_workflow("Anything", id="journey", task_queue="nobody")
-        pids = children(os.getpid())
+        pids = [pid for pid in children(os.getpid()) if pid not in others]
         assert len(pids) >= 3
     assert not any(alive(pid) for pid in pids)
     with pytest.raises(StackError, match="nothing runs in"):
