@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.signatures import Records, Saved
-from care.draft import Commit
+from care.commit import Commit
 from records import decisions
 from records.database import Database
 

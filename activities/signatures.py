@@ -13,7 +13,7 @@ from datetime import date
 from temporalio import activity
 
 from care.calendar import Calendar
-from care.draft import Commit
+from care.commit import Commit
 from care.model import Model
 from care.notice import Notice
 from care.pathway import Pathway

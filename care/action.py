@@ -6,16 +6,20 @@ There is no free text in an action: a note is stored in PostgreSQL first and the
 
 from __future__ import annotations
 
+from datetime import date
 from hashlib import sha256
 from typing import Literal
 
 from pydantic import AwareDatetime
 
 from care.actor import Actor
+from care.clock import HoldReason
 from care.journey import Stage
-from care.model import ActionId, NoteId, PersonId, Slug, Strict
+from care.model import ActionId, NoteId, NoticeId, PersonId, Slug, Strict
 from care.pathway import Recommendation
+from care.referral import ReferralUrgency
 from care.score import ScoreValue
+from care.task import Owner
 
 
 class Expected(Strict):
@@ -49,7 +53,6 @@ class Answer(Strict):
     text: str
 
 
-HoldReason = Literal["patient_ill", "patient_away", "surgery_moved", "awaiting_clearance", "awaiting_authorisation"]
 WithdrawReason = Literal["patient_declined", "referrer_cancelled", "found_elsewhere", "duplicate_referral"]
 DeclineReason = Literal[
     "not_eligible",
@@ -122,9 +125,15 @@ class RecordScores(Action):
 
 
 class EnterInError(Action):
-    """Say that a score was recorded wrongly. It stays in the record, marked, and no longer counts."""
+    """Say that something was recorded wrongly. It stays in the record, marked, and no longer counts.
 
-    score: str
+    `score`: one result. `visit_record`: what was recorded of a visit, with its scores; the record is owed again.
+    `visit`: the appointment itself, which never was this patient's. `journey`: all of it is on the wrong patient.
+    """
+
+    what: Literal["score", "visit_record", "visit", "journey"]
+    id: str | None = None
+    """The score's or the visit's."""
 
 
 class ConfirmReceipt(Action):
@@ -135,10 +144,31 @@ class ReviewAmendment(Action):
     """What was done with a change that the referrer sent."""
 
     decision: Literal["taken_over", "no_change_needed", "referrer_called"]
+    urgency: ReferralUrgency | None = None
+    """The urgency that the change asks for; taken over, it may raise the priority, and never resets a deadline."""
+
+
+class ReviewDuplicate(Action):
+    """What becomes of two journeys that turned out to be one patient's."""
+
+    decision: Literal["both_go_on", "other_withdrawn"]
+
+
+class NoteMerge(Action):
+    """The register merged this patient's record with another; who it is stays in PostgreSQL."""
+
+    other_open: bool = False
+    """The patient has another open journey."""
 
 
 class NoteAmendment(Action):
     """The referrer's system sent the same referral with other content; it is stored, and a person has to look."""
+
+
+class NoteUndelivered(Action):
+    """A message came back, or could not leave after all; somebody has to tell the person another way."""
+
+    notice: NoticeId
 
 
 class SettleNotice(Action):
@@ -146,6 +176,60 @@ class SettleNotice(Action):
 
     task: str
     outcome: Literal["told_by_phone", "sent_again", "not_needed"]
+
+
+# --- tasks, whatever they are about
+
+
+class ClaimTask(Action):
+    """Take a task from its queue."""
+
+    task: str
+
+
+class AssignTask(Action):
+    """Give a task to a person, or back to a queue."""
+
+    task: str
+    to: Owner
+
+
+class AcknowledgeTask(Action):
+    """Say "I am on it": the ladder is silent for a while, and the task is the speaker's.
+
+    With `rung`, the steps of the ladder that the speaker knows of, it is refused when another has been taken since.
+    """
+
+    task: str
+    rung: int | None = None
+
+
+class RequestHelp(Action):
+    """Ask a colleague or a queue for help with a task, which stays where it is."""
+
+    task: str
+    of: Owner
+
+
+class GiveHelp(Action):
+    """Help was given, or cannot be."""
+
+    task: str
+    outcome: Literal["helped", "cannot_help"]
+
+
+class HandOver(Action):
+    """Hand all that one person owes on this journey, and the care of its plans, to another. Needs a note."""
+
+    to: PersonId
+    giver: PersonId | None = None
+    """Whose it is; without it, the speaker's own."""
+
+
+class AcceptHandover(Action):
+    """The colleague has read the note and takes over."""
+
+    task: str
 
 
 # --- intake
@@ -203,6 +287,8 @@ class BookVisit(Action):
     starts_at: AwareDatetime
     minutes: int | None = None
     plan: str | None = None
+    beyond_authorisation: bool = False
+    """Book past what the payer authorised; needs a note."""
 
 
 class CancelVisit(Action):
@@ -229,10 +315,50 @@ class Evaluate(Action):
 
 
 class CertifyPlan(Action):
-    """The plan of care was signed, or the signed order and the sending of the plan are on record."""
+    """The plan of care was signed, or the signed order and the sending of the plan are on record.
+
+    `order_and_transmission` is for the first certification only, and says when the order was signed and when the
+    plan was sent to the referrer: within 30 days of the first treatment, or a signature is needed.
+    """
 
     plan: str
     by: Literal["signature", "order_and_transmission"]
+    order_signed_at: AwareDatetime | None = None
+    plan_sent_at: AwareDatetime | None = None
+
+
+class FileProgressReport(Action):
+    """The progress report of a plan is written; the count of treatment days begins anew."""
+
+    plan: str
+
+
+class RequestAuthorisation(Action):
+    """The payer is asked to authorise visits of a plan; until the answer none can be booked."""
+
+    plan: str
+
+
+class RecordAuthorisation(Action):
+    """The payer's answer. Granted: so many visits, from the first to the last day, both included."""
+
+    plan: str
+    decision: Literal["granted", "denied"]
+    visits: int | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+class RecordContact(Action):
+    """An attempt to win back a patient who missed visits or has none booked, and what came of it.
+
+    `will_book` and `booked` end the attempts; `not_reached` asks for another; `declined`, or the last attempt in
+    vain, puts the question of going on to a clinician.
+    """
+
+    plan: str
+    channel: Literal["phone", "message", "letter"]
+    outcome: Literal["booked", "will_book", "not_reached", "declined"]
 
 
 class AnswerCheck(Action):
@@ -298,6 +424,14 @@ class RecordCall(Action):
     """What came of calling the patient."""
 
     outcome: Literal["well", "re_enter", "not_reached"]
+
+
+class ReEnter(Action):
+    """The patient comes back with the same problem, inside the open-access window: no new referral is needed."""
+
+
+class ReopenCare(Action):
+    """The discharge was a mistake: care goes on where it stood. Needs a note that says why."""
 
 
 def _name(kind: type[Action]) -> str:

@@ -67,6 +67,19 @@ class Calendar(Model):
                     left -= closes - begins
         return start + left
 
+    def before_hours(self, end: datetime, hours: float) -> datetime:
+        """The moment from which on that many hours of opening time pass until end."""
+        left = timedelta(hours=hours)
+        last = self.local(end).date()
+        for day in (last - timedelta(days=n) for n in range(MOST_DAYS_CLOSED)):
+            for opens, closes in reversed(self._open_on(day)):
+                until = min(closes, end)
+                if opens < until:
+                    if left <= until - opens:
+                        return (until - left).astimezone(end.tzinfo)
+                    left -= until - opens
+        return end - left
+
     def after_days(self, start: datetime, days: int) -> datetime:
         """The end of the last opening hour of the n-th open day after start's own day, and not before start."""
         own_day = self.local(start).date()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from care.draft import next_due, overdue, waiting_on
+from care.commit import next_due, overdue, waiting_on
 from care.journey import Journey
 from care.score import Score, ScoreValue
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from care import ladder
 from care.actor import Actor, system
-from care.clock import PAUSED_BY_HOLD, Clock, ClockKind
-from care.journey import Journey, Outcome, Stage
+from care.clock import EVENTS, Backdated, Clock, ClockKind, HoldReason
+from care.commit import Commit, Entry, next_due, overdue, waiting_on
+from care.journey import Journey, Outcome, RecordedVisit, Stage
 from care.model import Model
-from care.notice import BusinessStatus, Notice, Outgoing, Reply, TaskStatus, Template
+from care.notice import BusinessStatus, Notice, Outgoing, Reply, Stopped, TaskStatus, Template
 from care.plan import PlanOfCare
 from care.rules import Decided, Rule
 from care.score import Score, ScoreValue
@@ -25,6 +27,8 @@ I = TypeVar("I", bound=Model)  # noqa: E741 - inputs
 O = TypeVar("O", bound=Model)  # noqa: E741 - outcome
 
 SCORES_KEPT = 3
+VISITS_KEPT = 20
+DIGESTS: set[Template] = {"task_due", "task_escalated"}
 
 
 class Refused(Exception):  # noqa: N818 - the word the caller sees
@@ -33,49 +37,6 @@ class Refused(Exception):  # noqa: N818 - the word the caller sees
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
-
-
-class Entry(Model):
-    """One row of the journal."""
-
-    seq: int
-    at: datetime
-    stage: Stage
-    kind: str
-    text: str
-    actor: Actor
-    pathway: str | None
-    decided: Decided | None = None
-    data: dict[str, Any] = {}
-    action_id: str | None = None
-    action_digest: str | None = None
-    note: str | None = None
-
-
-class Commit(Model):
-    """Everything one decision writes, in one statement."""
-
-    journey: str
-    tenant: str
-    clinic: str
-    stage: Stage
-    status: str
-    outcome: Outcome | None
-    pathway: str | None
-    priority: str | None
-    waiting_on: str
-    next_due: datetime | None
-    overdue: bool
-    at: datetime
-    seq: int
-    entries: tuple[Entry, ...]
-    plans: tuple[PlanOfCare, ...] = ()
-    visits: tuple[Visit, ...] = ()
-    scores: tuple[Score, ...] = ()
-    tasks: tuple[Task, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    replies: tuple[Reply, ...] = ()
-    stop_messages: bool = False
 
 
 class Draft:
@@ -90,12 +51,14 @@ class Draft:
         action_id: str | None = None,
         digest: str | None = None,
         note: str | None = None,
+        taking_over: bool = False,
     ) -> None:
+        self._before = journey
         # The pathway and the calendar never change in place: the copy shares them.
         self.journey = journey.model_copy(
             update={
                 name: [item.model_copy(deep=True) for item in getattr(journey, name)]
-                for name in ("clocks", "tasks", "flags", "plans", "visits", "scores")
+                for name in ("clocks", "tasks", "flags", "plans", "visits", "recorded", "scores")
             }
             | {
                 name: value.model_copy(deep=True)
@@ -115,6 +78,10 @@ class Draft:
         self._notices: list[Notice] = []
         self._replies: list[Reply] = []
         self._stop_messages = False
+        self._stopped: list[Stopped] = []
+        self._closing = False
+        self.taking_over = taking_over
+        """A caseload is taken over: clocks that have run out already begin as their kind says."""
 
     # --- the record
 
@@ -153,34 +120,33 @@ class Draft:
         """Closing time of the n-th open day from now."""
         return self.journey.the_calendar.after_days(self.now, days)
 
-    def after(self, moment: datetime, hours: float, *, round_the_clock: bool) -> datetime:
-        """That many hours after a moment, of opening time or of plain time."""
-        if round_the_clock:
-            return moment + timedelta(hours=hours)
-        return self.journey.the_calendar.after_hours(moment, hours) if hours else self._in_hours(moment)
-
-    def _in_hours(self, moment: datetime) -> datetime:
-        """The moment itself, closing time included; outside opening hours the next opening."""
-        calendar = self.journey.the_calendar
-        return moment if calendar.is_open(moment, moment) else calendar.opening(moment)
-
     def local_words(self, moment: datetime) -> str:
         """A moment as the clinic's own clock shows it."""
         return f"{self.journey.the_calendar.local(moment):%d %B %Y, %H:%M}"
 
     # --- clocks and tasks
 
-    def start_clock(self, kind: ClockKind, subject: str, due: datetime, label: str) -> Clock:
+    def start_clock(self, kind: ClockKind, subject: str, due: datetime, label: str) -> None:
         """Start a clock; one of the same kind and subject is replaced, for that is what starting again means.
 
         What a hold pauses is paused from the beginning when it begins during a hold.
         """
         self.stop_clock(kind, subject)
+        if self.taking_over:
+            policy = EVENTS[kind].backdated if kind != "task" else self._policy(subject)
+            key = f"{self.journey.id}:{kind}:{subject}"
+            moment = ladder.taken_over(self.journey.the_calendar, due, policy, self.now, key)
+            if moment is None:
+                return
+            due = moment
         clock = Clock(id=self.mint("clock"), kind=kind, subject=subject, label=label, started_at=self.now, due=due)
-        if self.journey.status == "on_hold" and self._pauses(clock):
+        if self._pauses(clock):
             clock.paused_at = self.now
         self.journey.clocks.append(clock)
-        return clock
+
+    def _policy(self, task_id: str) -> Backdated:
+        task = self.journey.task(task_id)
+        return TASKS[task.kind].backdated if task is not None else "do_now"
 
     def stop_clock(self, kind: ClockKind, subject: str | None = None) -> None:
         """Stop clocks of a kind (about a subject)."""
@@ -199,27 +165,32 @@ class Draft:
         """Write down what somebody owes, with its deadline. An open task of the same kind and subject stands."""
         if (standing := self.journey.open_task(kind, subject)) is not None:
             return standing
-        rule = TASKS[kind]
-        due = due or (self.business_days(rule.due_days) if rule.due_days else self.now)
+        rule, calendar = TASKS[kind], self.journey.the_calendar
+        if due is None:
+            due = self.now + timedelta(days=rule.due) if rule.due_unit == "days" else self._open_days(rule.due)
         task = Task(
             id=self.mint("task"),
             kind=kind,
             subject=subject,
             label=rule.label,
             owner=owner or f"queue:{rule.owner}",
+            queue=rule.owner,
             opened_at=self.now,
             due=due,
+            rung=ladder.first_rung(calendar, kind, due, self.now),
         )
         self.journey.tasks.append(task)
-        self._tasks[task.id] = task
-        first = rule.ladder[0]
-        self.start_clock(
-            "task",
-            task.id,
-            self.after(due, first.after_hours, round_the_clock=rule.round_the_clock),
-            f"Due: {rule.label}",
-        )
+        self.save_task(task)
+        first = ladder.moment_of(calendar, kind, due, rule.ladder[task.rung])
+        self.start_clock("task", task.id, first, f"Due: {rule.label}")
         return task
+
+    def _open_days(self, days: int) -> datetime:
+        return self.business_days(days) if days else self.now
+
+    def save_task(self, task: Task) -> None:
+        """Write a task as it is now."""
+        self._tasks[task.id] = task
 
     def settle(self, kind: TaskKind, subject: str | None = None, *, outcome: str = "done") -> None:
         """End what was owed; its ladder stops."""
@@ -228,8 +199,10 @@ class Draft:
         ]:
             task.settled_at = self.now
             task.outcome = outcome
-            self._tasks[task.id] = task
+            self.save_task(task)
             self.stop_clock("task", task.id)
+            if kind != "give_help":
+                self.settle("give_help", task.id, outcome="no longer needed")
 
     def settle_all(self, outcome: str) -> None:
         """End everything that was owed: the journey is over."""
@@ -237,47 +210,56 @@ class Draft:
             self.settle(task.kind, task.subject, outcome=outcome)
 
     def climb(self, task: Task) -> int:
-        """Take the next step of a task's ladder and set its clock for the one after. Returns the step taken.
-
-        After the last step the named lead is told again every open day.
-        """
-        rule = TASKS[task.kind]
+        """Take the next step of a task's ladder and set its clock for the one after. Returns the step taken."""
         step = task.rung
         task.rung += 1
-        self._tasks[task.id] = task
-        if task.rung < len(rule.ladder):
-            due = self.after(task.due, rule.ladder[task.rung].after_hours, round_the_clock=rule.round_the_clock)
-        else:
-            due = self.business_days(1)
-        soonest = self.after(self.now + timedelta(minutes=1), 0, round_the_clock=rule.round_the_clock)
-        self.start_clock("task", task.id, max(due, soonest), f"Overdue: {rule.label}")
+        task.quiet_until = None
+        self.save_task(task)
+        due = ladder.next_step(self.journey.the_calendar, task, self.now)
+        self.start_clock("task", task.id, due, f"Overdue: {task.label}")
         return step
 
-    def pause_clocks(self) -> None:
-        """Pause what a hold pauses; certification, answers owed and red flags go on."""
+    def silence(self, task: Task, person: str) -> None:
+        """Somebody is on it: the next step of the ladder waits a while, and is not taken back."""
+        task.acknowledged_by = person
+        task.quiet_until = ladder.quiet_until(self.journey.the_calendar, task.kind, self.now)
+        self.save_task(task)
         for clock in self.journey.clocks:
-            if self._pauses(clock):
+            if clock.kind == "task" and clock.subject == task.id:
+                clock.due = max(clock.due, task.quiet_until)
+
+    def pause_clocks(self, reason: HoldReason) -> None:
+        """Pause what this hold pauses, and let go on what an earlier hold paused and this one does not."""
+        self.journey.hold_reason = reason
+        for clock in self.journey.clocks:
+            if clock.paused_at is None and self._pauses(clock):
                 clock.paused_at = self.now
+            elif clock.paused_at is not None and not self._pauses(clock):
+                self._go_on(clock)
 
     def resume_clocks(self) -> None:
         """Let paused clocks go on with the time they had left."""
+        self.journey.hold_reason = None
         for clock in self.journey.clocks:
             if clock.paused_at is not None:
-                late_by = self.now - clock.paused_at
-                clock.due += late_by
-                clock.paused_at = None
-                for task in self.journey.open_tasks:
-                    if clock.kind == "task" and task.id == clock.subject:
-                        task.due += late_by
-                        self._tasks[task.id] = task
+                self._go_on(clock)
+
+    def _go_on(self, clock: Clock) -> None:
+        if clock.paused_at is None:
+            return
+        late_by = self.now - clock.paused_at
+        clock.due += late_by
+        clock.paused_at = None
+        if clock.kind == "task" and (task := self.journey.task(clock.subject)) is not None:
+            task.due += late_by
+            self.save_task(task)
 
     def _pauses(self, clock: Clock) -> bool:
-        if clock.paused_at is not None:
-            return False
+        reason = self.journey.hold_reason
         if clock.kind != "task":
-            return PAUSED_BY_HOLD[clock.kind]
-        task = next((t for t in self.journey.open_tasks if t.id == clock.subject), None)
-        return task is not None and TASKS[task.kind].paused_by_hold
+            return reason in EVENTS[clock.kind].pauses_for
+        task = self.journey.task(clock.subject)
+        return task is not None and reason in TASKS[task.kind].pauses_for
 
     # --- care
 
@@ -292,11 +274,23 @@ class Draft:
         self.journey.visits = [v for v in self.journey.visits if v.id != visit.id]
         if visit.status == "booked":
             self.journey.visits.append(visit)
+        else:
+            self.stop_about(visit.id, f"the visit is {visit.status.replace('_', ' ')}")
         self._visits[visit.id] = visit
 
-    def add_scores(self, values: dict[str, ScoreValue], *, plan: str | None = None) -> None:
-        """Record results of measures. Raises Refused for a measure the pathway lacks or a value out of its range."""
+    def remember_record(self, visit: Visit, scores: list[str]) -> None:
+        """Keep what was recorded of a visit for as long as it may turn out to be wrong."""
+        kept = [r for r in self.journey.recorded if r.visit.id != visit.id]
+        record = RecordedVisit(visit=visit.model_copy(deep=True), recorded_at=self.now, scores=scores)
+        self.journey.recorded = [*kept, record][-VISITS_KEPT:]
+
+    def add_scores(self, values: dict[str, ScoreValue], *, plan: str | None = None) -> list[str]:
+        """Record results of measures. Returns their ids.
+
+        Raises Refused for a measure the pathway lacks or a value out of its range.
+        """
         pathway = self.journey.the_pathway
+        added = []
         for measure_id, value in values.items():
             measure = pathway.measure(measure_id)
             if measure is None:
@@ -312,6 +306,8 @@ class Draft:
             baselines = {same[0].id, *[s.id for s in same if began is not None and s.at >= began][:1]}
             forgotten = {s.id for s in same[:-SCORES_KEPT]} - baselines
             self.journey.scores = [s for s in self.journey.scores if s.id not in forgotten]
+            added.append(score.id)
+        return added
 
     def save_score(self, score: Score) -> None:
         """Write a score as it is now."""
@@ -319,22 +315,75 @@ class Draft:
 
     # --- telling people
 
-    def tell(self, to: str, template: Template, *, send_after: datetime | None = None, **facts: ScoreValue) -> Notice:
-        """Queue a notice. The patient is written to only with consent."""
+    def tell(
+        self,
+        to: str,
+        template: Template,
+        *,
+        send_after: datetime | None = None,
+        about: str | None = None,
+        escalation: Task | None = None,
+        **facts: ScoreValue,
+    ) -> None:
+        """Queue a notice. The patient is written to only with consent, and not in quiet hours.
+
+        `about` is what the notice stands and falls with (a visit). A step of a ladder (`escalation`) has one id for
+        ever, so that nothing alerts twice.
+        """
+        journey = self.journey
+        if to == "patient" and not journey.referral.consent_messages:
+            return
+        urgent = escalation is not None and TASKS[escalation.kind].round_the_clock
+        moment = self.quiet(to, send_after or self.now)
         notice = Notice(
-            id=self.mint("notice"),
+            id=self.mint("notice") if escalation is None else f"{escalation.id}:rung:{escalation.rung}",
             to=to,
             template=template,
-            facts={"stage": self.journey.stage.label, **facts},
-            send_after=send_after or self.now,
+            facts={"stage": journey.stage.label, **facts},
+            send_after=moment,
+            escalation=escalation.id if escalation else None,
+            digest=template in DIGESTS and not urgent and to.partition(":")[0] not in ("patient", "referrer"),
         )
-        if to == "patient" and not self.journey.referral.consent_messages:
-            return notice
         self._notices.append(notice)
-        self.journey.outgoing.append(
-            Outgoing(id=notice.id, to=to, words=f"{to.split(':', 1)[-1]} ({template})".replace("_", " "))
-        )
-        return notice
+        if notice.digest:
+            return  # sent together with others to the same person, not by this journey
+        words = f"{to.split(':', 1)[-1]} ({template})".replace("_", " ")
+        later = moment if moment > self.now else None
+        journey.outgoing.append(Outgoing(id=notice.id, to=to, words=words, send_after=later, about=about))
+        self.schedule_messages()
+
+    def quiet(self, to: str, moment: datetime) -> datetime:
+        """The moment itself, or for a patient the end of the quiet hours that it falls into."""
+        clinic = self.journey.clinic
+        if to != "patient" or clinic is None:
+            return moment
+        return clinic.may_write_at(self.journey.the_calendar.local(moment)).astimezone(moment.tzinfo)
+
+    def schedule_messages(self) -> None:
+        """One clock for all that is queued for later: the earliest of them."""
+        later = [o.send_after for o in self.journey.outgoing if o.send_after is not None and o.send_after > self.now]
+        standing = next((c for c in self.journey.clocks if c.kind == "messages"), None)
+        if not later:
+            self.stop_clock("messages")
+        elif standing is None or standing.due != min(later):
+            self.start_clock("messages", "journey", min(later), "Messages to send")
+
+    def stop_notice(self, notice: str, reason: str) -> None:
+        """Do not send it after all. What has left already stays as it is."""
+        self._stopped.append(Stopped(id=notice, reason=reason))
+        self.journey.outgoing = [o for o in self.journey.outgoing if o.id != notice]
+
+    def stop_about(self, subject: str, reason: str) -> None:
+        """Do not send what was queued about something that is no longer so."""
+        for outgoing in [o for o in self.journey.outgoing if o.about == subject and o.send_after is not None]:
+            self.stop_notice(outgoing.id, reason)
+        self.schedule_messages()
+
+    def stop_to_patient(self, reason: str) -> None:
+        """Do not send the patient what was queued for later."""
+        for outgoing in [o for o in self.journey.outgoing if o.to == "patient" and o.send_after is not None]:
+            self.stop_notice(outgoing.id, reason)
+        self.schedule_messages()
 
     def answer_referrer(
         self,
@@ -370,7 +419,10 @@ class Draft:
             plan.status = "ended"
             self.save_plan(plan)
         self.settle_all(outcome)
+        self.stop_to_patient("the journey is closed")
         self.journey.clocks = []
+        self.journey.hold_reason = None
+        self._closing = True
         self.journey.status = "closed"
         self.journey.outcome = outcome
 
@@ -407,30 +459,16 @@ class Draft:
             notices=tuple(self._notices),
             replies=tuple(self._replies),
             stop_messages=self._stop_messages,
+            stopped=tuple(self._stopped),
+            last_state=self._last_state() if self._closing else None,
         )
 
-
-def waiting_on(journey: Journey) -> str:
-    """Whom or what the journey waits for: the owner of the most urgent task, else the next event."""
-    if journey.status == "closed":
-        return "nobody"
-    tasks = journey.running_tasks
-    if tasks:
-        return tasks[0].owner.removeprefix("queue:").removeprefix("person:")
-    clock = journey.next_clock
-    return clock.kind if clock else "nobody"
-
-
-def next_due(journey: Journey) -> datetime | None:
-    """When something falls due: the most urgent task, else the next event."""
-    if journey.running_tasks:
-        return journey.running_tasks[0].due
-    return journey.next_clock.due if journey.next_clock else None
-
-
-def overdue(journey: Journey, now: datetime) -> bool:
-    """Whether somebody is late; nobody is with what a hold has paused."""
-    return any(task.due < now for task in journey.running_tasks)
+    def _last_state(self) -> Journey:
+        """The journey before it closed; what it has given out since is not given out again."""
+        after = self.journey
+        return self._before.model_copy(
+            update={"seq": after.seq, "minted": after.minted, "done": after.done, "outgoing": [], "alarms": []}
+        )
 
 
 S = TypeVar("S", PlanOfCare, Visit, Score, Task)

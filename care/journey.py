@@ -9,10 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from care.actor import Actor
 from care.calendar import Calendar
-from care.clock import Clock
+from care.clock import Clock, HoldReason
 from care.gate import Facts
-from care.model import PersonId, Slug, State
+from care.model import ActionId, NoteId, PersonId, Slug, State
 from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase, Urgency
 from care.plan import PlanOfCare
@@ -38,7 +39,16 @@ class Stage(StrEnum):
         return {"PostSurgeryRehab": "Post-surgery rehab", "FollowUp": "Follow-up"}.get(self.value, self.value)
 
 
-Outcome = Literal["completed", "refused", "redirected", "withdrawn", "died", "transferred", "emergency"]
+Outcome = Literal[
+    "completed",
+    "refused",
+    "redirected",
+    "withdrawn",
+    "died",
+    "transferred",
+    "emergency",
+    "entered_in_error",
+]
 """How a journey closed."""
 
 
@@ -78,6 +88,10 @@ class Ending(State):
     signed_by: PersonId | None = None
     document: str | None = None
     received_at: datetime | None = None
+    stage: Stage | None = None
+    """Where care ended."""
+    plans: list[str] = []
+    """The plans that ended with it."""
 
 
 class FollowUpState(State):
@@ -97,6 +111,24 @@ class Done(State):
     stage: Stage
 
 
+class RecordedVisit(State):
+    """A visit that is over, as long as its record may still turn out to be wrong."""
+
+    visit: Visit
+    recorded_at: datetime
+    scores: list[str] = []
+    """Ids of the scores taken at it."""
+
+
+class Reopening(State):
+    """A closed journey is to go on: who wants it, under which action id, and why."""
+
+    actor: Actor
+    action_id: ActionId
+    reason: Literal["death_in_error", "closed_by_mistake"]
+    note: NoteId
+
+
 class Journey(State):
     """One referral's whole course."""
 
@@ -105,6 +137,9 @@ class Journey(State):
     stage: Stage = Stage.INTAKE
     status: Literal["open", "on_hold", "closed"] = "open"
     outcome: Outcome | None = None
+    hold_reason: HoldReason | None = None
+    reopening: Reopening | None = None
+    """Set by whoever starts a closed journey again; its first decision takes it away."""
     referral: Referral
     clinic: Clinic | None = None
     calendar: Calendar | None = None
@@ -118,6 +153,8 @@ class Journey(State):
     plans: list[PlanOfCare] = []
     visits: list[Visit] = []
     """Those still to come or not yet recorded; the rest is counted in the plans and kept in PostgreSQL."""
+    recorded: list[RecordedVisit] = []
+    """The last visits recorded, so that what was recorded wrongly can be undone."""
     scores: list[Score] = []
     """Of each measure the first and the last three; all of them are in PostgreSQL."""
     surgery: Surgery | None = None
@@ -125,6 +162,8 @@ class Journey(State):
     phase: PhaseState | None = None
     ending: Ending | None = None
     follow_up: FollowUpState | None = None
+    open_access_until: datetime | None = None
+    """Until then the patient may come back with the same problem, without a new referral."""
     entered_at: datetime | None = None
     care_began: datetime | None = None
     """When therapy was entered last: baselines and gains are counted from here."""
@@ -187,6 +226,10 @@ class Journey(State):
     def visit(self, id: str) -> Visit | None:  # noqa: A002
         """The visit of that id, if it is still to come or to be recorded."""
         return next((v for v in self.visits if v.id == id), None)
+
+    def task(self, id: str) -> Task | None:  # noqa: A002
+        """The open task of that id."""
+        return next((t for t in self.open_tasks if t.id == id), None)
 
     def open_task(self, kind: TaskKind, subject: str | None = None) -> Task | None:
         """The open task of a kind (about a subject), if there is one."""

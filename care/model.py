@@ -37,5 +37,8 @@ PersonId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}
 NoteId = Annotated[str, StringConstraints(pattern=r"^note-[0-9a-f]{32}$")]
 """A note kept in PostgreSQL. Free text never enters Temporal; an action carries the id of the note instead."""
 
+NoticeId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,64}:[A-Za-z0-9_.:-]{1,200}$")]
+"""A notice, by the id that its journey gave it."""
+
 ActionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
 """What the caller chose to call its action, so that a repeat of it can be known as one."""

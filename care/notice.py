@@ -14,10 +14,15 @@ Audience = str
 Template = Literal[
     "task_due",
     "task_escalated",
+    "task_help",
+    "handover",
     "red_flag_alarm",
     "referral_answer",
     "visit_booked",
     "visit_cancelled",
+    "visit_reminder",
+    "missed_visit",
+    "slot_offer",
     "self_care_check",
     "plan_ready",
     "summary_ready",
@@ -39,6 +44,10 @@ class Notice(Model):
     template: Template
     facts: dict[Slug, ScoreValue] = {}
     send_after: datetime
+    escalation: str | None = None
+    """The task whose ladder this is a step of: all steps of one ladder belong together."""
+    digest: bool = False
+    """May wait a little, to be sent together with others to the same person."""
 
 
 BusinessStatus = Literal["2.0", "3.0", "4.0", "5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.2", "6.0", "7.0"]
@@ -67,3 +76,14 @@ class Outgoing(Model):
     id: str
     to: Audience
     words: str
+    send_after: datetime | None = None
+    """Not before then; what stands then is decided then."""
+    about: str | None = None
+    """What it is about: a message about a visit that is cancelled does not leave."""
+
+
+class Stopped(Model):
+    """A notice that is not sent after all, and why."""
+
+    id: str
+    reason: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from care.gate import Facts, Op
@@ -41,6 +41,26 @@ class Goal(State):
     met: bool = False
 
 
+class Authorisation(State):
+    """What the payer allows for one plan: so many visits between two days, both included."""
+
+    status: Literal["asked", "granted", "denied"]
+    asked_at: datetime
+    visits: int = 0
+    used: int = 0
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+class WinningBack(State):
+    """Attempts to reach a patient who missed visits or has none booked."""
+
+    because: Literal["missed_visit", "drop_off"]
+    began_at: datetime
+    channels: list[Literal["phone", "message", "letter"]] = []
+    """One entry for each attempt."""
+
+
 class PlanOfCare(State):
     """One discipline's plan. Several at once are several plans in the same stage, each with its own clocks and counts.
 
@@ -63,8 +83,17 @@ class PlanOfCare(State):
     certify_by: datetime | None = None
     certified_at: datetime | None = None
     certified_by: PersonId | None = None
+    certified_until: datetime | None = None
+    """No visit is booked beyond it without a new certification."""
+    authorisation: Authorisation | None = None
+    """None where the payer asks for none."""
     visits_attended: int = 0
     visits_missed: int = 0
+    missed_in_a_row: int = 0
+    treatment_days: int = 0
+    """Days with a visit attended since the last progress report."""
+    last_treatment_on: date | None = None
+    winning_back: WinningBack | None = None
     visits_at_review: int = 0
     reviews_without_gain: int = 0
     scores_at_review: Facts = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Literal
 
 from care.model import Model, PersonId, Slug, State
@@ -18,6 +18,19 @@ class Clinic(Model):
     tenant: Slug
     lead: PersonId
     """The named human at the end of every escalation ladder."""
+    quiet_from: time = time(20)
+    quiet_until: time = time(8)
+    """Between the two, on the clinic's clock, no patient is written to. The hours are a design choice."""
+
+    def may_write_at(self, local: datetime) -> datetime:
+        """The moment itself, or the end of the quiet hours that it falls into; both on the clinic's own clock."""
+        start, end = self.quiet_from, self.quiet_until
+        overnight = start > end
+        quiet = (local.time() >= start or local.time() < end) if overnight else start <= local.time() < end
+        if not quiet:
+            return local
+        days = 1 if overnight and local.time() >= start else 0
+        return (local + timedelta(days=days)).replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)
 
 
 class Referral(State):

@@ -9,12 +9,13 @@ from care.score import ScoreValue
 
 _SIGNED = "\n\nThis message was sent by Continuum; please do not answer it."
 _FOR_STAFF = "\n\nThe record: continuum show {journey}"
-_STAFF: set[Template] = {"task_due", "task_escalated", "red_flag_alarm"}
+_STAFF: set[Template] = {"task_due", "task_escalated", "task_help", "handover", "red_flag_alarm"}
 
 _ANSWERS = {
     "accepted": "Your referral was accepted. We will arrange the first visit with the patient.",
     "declined": "We cannot take this referral on. Reason: {reason}. It stays with you to decide what comes next.",
     "redirected": "This referral belongs elsewhere: {door}.",
+    "information_reminder": "We still wait for something from you, to act on your referral: {about}.",
     "awaiting_information": "To act on your referral we still need from you: {about}.",
     "sent_to_emergency": "There is urgent news about this patient. Please call the clinic now.",
 }
@@ -33,6 +34,8 @@ _NEWS = {
 _TEMPLATES: dict[Template, tuple[str, str]] = {
     "task_due": ("To do: {task}", "This is due now: {task}.\nDue: {due}"),
     "task_escalated": ("Overdue: {task}", "This is overdue and has come to you: {task}.\nIt was due: {due}"),
+    "task_help": ("A colleague asks for help", "You are asked for help with: {task}."),
+    "handover": ("Handed over to you", "Tasks that were handed over to you: {tasks}. Please read the note and accept."),
     "red_flag_alarm": (
         "ALARM {urgency}: act now",
         "A red flag of urgency {urgency} was raised just now. Open the record and act at once; then record what became"
@@ -41,6 +44,9 @@ _TEMPLATES: dict[Template, tuple[str, str]] = {
     "referral_answer": ("About your referral", "{answer}"),
     "visit_booked": ("Your appointment", "You have an appointment on {when}. If you cannot come, please call us."),
     "visit_cancelled": ("Your appointment is cancelled", "The appointment on {when} does not take place."),
+    "visit_reminder": ("Your appointment", "This is a reminder of your appointment on {when}."),
+    "missed_visit": ("We missed you", "We missed you today. Please call us for another appointment."),
+    "slot_offer": ("An appointment for you", "We have kept an appointment for you. Please call us."),
     "self_care_check": ("How is it going?", "Please tell us how you are: a few questions wait for you."),
     "plan_ready": ("Your plan", "Your plan is ready. Your therapist will go through it with you."),
     "summary_ready": (

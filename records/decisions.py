@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from care.draft import Commit
+from care.commit import Commit
 from records.database import Database, DatabaseRefused
 
 EXCLUSION_VIOLATION = "23P01"

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-from care.draft import Commit
+from care.commit import Commit
 
 PATHWAY = SearchAttributeKey.for_keyword("Pathway")
 PRIORITY = SearchAttributeKey.for_keyword("Priority")

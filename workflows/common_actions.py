@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from workflows.stage import StageWorkflow
+from workflows.task_actions import TaskActions
 
 with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.draft import Draft
-    from care.steps import common
+    from care.steps import common, corrections, endings, messages
 
 
-class CommonActions(StageWorkflow):
+class CommonActions(TaskActions):
     """A stage with the actions that all stages share."""
 
     def on_screen(self, draft: Draft, action: act.Screen) -> None:
@@ -42,43 +42,43 @@ class CommonActions(StageWorkflow):
 
     @workflow.update(description="Pause the journey for a stated reason, until a review date.")
     async def hold(self, action: act.Hold) -> act.Answer:
-        return await self.carry_out(action, common.hold)
+        return await self.carry_out(action, endings.hold)
 
     @hold.validator
     def _check_hold(self, action: act.Hold) -> None:
-        self.check(action, common.hold)
+        self.check(action, endings.hold)
 
     @workflow.update(description="End the hold; paused clocks go on.")
     async def resume(self, action: act.Resume) -> act.Answer:
-        return await self.carry_out(action, common.resume)
+        return await self.carry_out(action, endings.resume)
 
     @resume.validator
     def _check_resume(self, action: act.Resume) -> None:
-        self.check(action, common.resume)
+        self.check(action, endings.resume)
 
     @workflow.update(description="End the journey: patient or referrer no longer want it.")
     async def withdraw(self, action: act.Withdraw) -> act.Answer:
-        return await self.carry_out(action, common.withdraw)
+        return await self.carry_out(action, endings.withdraw)
 
     @withdraw.validator
     def _check_withdraw(self, action: act.Withdraw) -> None:
-        self.check(action, common.withdraw)
+        self.check(action, endings.withdraw)
 
     @workflow.update(description="The patient died: everything stops, every message too.")
     async def record_death(self, action: act.RecordDeath) -> act.Answer:
-        return await self.carry_out(action, common.record_death)
+        return await self.carry_out(action, endings.record_death)
 
     @record_death.validator
     def _check_record_death(self, action: act.RecordDeath) -> None:
-        self.check(action, common.record_death)
+        self.check(action, endings.record_death)
 
     @workflow.update(description="Hand the patient over to another provider.")
     async def transfer(self, action: act.Transfer) -> act.Answer:
-        return await self.carry_out(action, common.transfer)
+        return await self.carry_out(action, endings.transfer)
 
     @transfer.validator
     def _check_transfer(self, action: act.Transfer) -> None:
-        self.check(action, common.transfer)
+        self.check(action, endings.transfer)
 
     @workflow.update(description="The referrer has received the discharge summary.")
     async def confirm_receipt(self, action: act.ConfirmReceipt) -> act.Answer:
@@ -112,13 +112,13 @@ class CommonActions(StageWorkflow):
     def _check_record_scores(self, action: act.RecordScores) -> None:
         self.check(action, self.on_scores)
 
-    @workflow.update(description="Mark a score as entered in error; it no longer counts.")
+    @workflow.update(description="Mark something as entered in error; it no longer counts.")
     async def enter_in_error(self, action: act.EnterInError) -> act.Answer:
-        return await self.carry_out(action, common.enter_in_error)
+        return await self.carry_out(action, corrections.enter_in_error)
 
     @enter_in_error.validator
     def _check_enter_in_error(self, action: act.EnterInError) -> None:
-        self.check(action, common.enter_in_error)
+        self.check(action, corrections.enter_in_error)
 
     @workflow.update(description="The referrer's system sent a change to the referral.")
     async def note_amendment(self, action: act.NoteAmendment) -> act.Answer:
@@ -138,11 +138,11 @@ class CommonActions(StageWorkflow):
 
     @workflow.update(description="An undelivered message was dealt with.")
     async def settle_notice(self, action: act.SettleNotice) -> act.Answer:
-        return await self.carry_out(action, common.settle_notice)
+        return await self.carry_out(action, messages.settle_notice)
 
     @settle_notice.validator
     def _check_settle_notice(self, action: act.SettleNotice) -> None:
-        self.check(action, common.settle_notice)
+        self.check(action, messages.settle_notice)
 
     @workflow.update(description="Record whether the patient wants to be written to.")
     async def record_consent(self, action: act.RecordConsent) -> act.Answer:
@@ -151,3 +151,27 @@ class CommonActions(StageWorkflow):
     @record_consent.validator
     def _check_record_consent(self, action: act.RecordConsent) -> None:
         self.check(action, self.on_consent)
+
+    @workflow.update(description="A message came back, or could not be sent after all.")
+    async def note_undelivered(self, action: act.NoteUndelivered) -> act.Answer:
+        return await self.carry_out(action, messages.note_undelivered)
+
+    @note_undelivered.validator
+    def _check_note_undelivered(self, action: act.NoteUndelivered) -> None:
+        self.check(action, messages.note_undelivered)
+
+    @workflow.update(description="The register merged this patient's record with another.")
+    async def note_merge(self, action: act.NoteMerge) -> act.Answer:
+        return await self.carry_out(action, corrections.note_merge)
+
+    @note_merge.validator
+    def _check_note_merge(self, action: act.NoteMerge) -> None:
+        self.check(action, corrections.note_merge)
+
+    @workflow.update(description="Decide about two journeys of one patient.")
+    async def review_duplicate(self, action: act.ReviewDuplicate) -> act.Answer:
+        return await self.carry_out(action, corrections.review_duplicate)
+
+    @review_duplicate.validator
+    def _check_review_duplicate(self, action: act.ReviewDuplicate) -> None:
+        self.check(action, corrections.review_duplicate)

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.draft import Draft
     from care.journey import Journey
-    from care.steps import follow_up
+    from care.steps import corrections, follow_up
 
 
 @workflow.defn
@@ -59,3 +59,19 @@ class FollowUp(CommonActions):
     @record_call.validator
     def _check_record_call(self, action: act.RecordCall) -> None:
         self.check(action, follow_up.record_call)
+
+    @workflow.update(description="The patient comes back inside the open-access window.")
+    async def re_enter(self, action: act.ReEnter) -> act.Answer:
+        return await self.carry_out(action, follow_up.re_enter)
+
+    @re_enter.validator
+    def _check_re_enter(self, action: act.ReEnter) -> None:
+        self.check(action, follow_up.re_enter)
+
+    @workflow.update(description="The discharge was a mistake: care goes on.")
+    async def reopen_care(self, action: act.ReopenCare) -> act.Answer:
+        return await self.carry_out(action, corrections.reopen_care)
+
+    @reopen_care.validator
+    def _check_reopen_care(self, action: act.ReopenCare) -> None:
+        self.check(action, corrections.reopen_care)

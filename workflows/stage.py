@@ -23,10 +23,11 @@ with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.card import card
     from care.clock import Clock
-    from care.draft import Commit, Draft, Refused
+    from care.commit import Commit
+    from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
     from care.notice import Notice, Outgoing
-    from care.steps import common
+    from care.steps import common, messages, tasks
     from workflows import attributes
 
 A = TypeVar("A", bound=act.Action)
@@ -196,10 +197,13 @@ class StageWorkflow:
 
     def on_clock(self, draft: Draft, clock: Clock) -> None:
         """A clock ran out. Stages handle their own kinds; one left over from another stage is dropped."""
-        if clock.kind == "task":
-            common.task_due(draft, clock)
-        else:
-            draft.stop_clock(clock.kind, clock.subject)
+        match clock.kind:
+            case "task":
+                tasks.due(draft, clock)
+            case "messages":
+                messages.wake(draft, clock)
+            case _:
+                draft.stop_clock(clock.kind, clock.subject)
 
     # --- actions
 
@@ -381,7 +385,9 @@ class StageWorkflow:
 
     def _run_errands(self) -> None:
         """Hand to their channels what the commit queued. Care never waits for it."""
-        waiting = [o for o in self.journey.outgoing if o.id not in self._sending]
+        now = workflow.now()
+        ready = [o for o in self.journey.outgoing if o.send_after is None or o.send_after <= now]
+        waiting = [o for o in ready if o.id not in self._sending]
         if waiting:
             self._sending.update(o.id for o in waiting)
             self._errand(self._deliver(waiting))
@@ -403,7 +409,7 @@ class StageWorkflow:
         self._forget_sent()
         lost = [o for o in outgoing if o.id in undelivered]
         if lost:
-            await self.decide(lambda draft: common.undelivered(draft, lost))
+            await self.decide(lambda draft: messages.undelivered(draft, lost))
 
     def _forget_sent(self) -> None:
         self.journey.outgoing = [o for o in self.journey.outgoing if o.id not in self._sent]

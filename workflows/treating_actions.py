@@ -8,7 +8,7 @@ from workflows.common_actions import CommonActions
 
 with workflow.unsafe.imports_passed_through():
     from care import action as act
-    from care.steps import plans, visits
+    from care.steps import authorisation, plans, visits, winning_back
 
 
 class TreatingActions(CommonActions):
@@ -39,3 +39,35 @@ class TreatingActions(CommonActions):
     @certify_plan.validator
     def _check_certify_plan(self, action: act.CertifyPlan) -> None:
         self.check(action, plans.certify)
+
+    @workflow.update(description="The progress report of a plan is written.")
+    async def file_progress_report(self, action: act.FileProgressReport) -> act.Answer:
+        return await self.carry_out(action, plans.file_progress_report)
+
+    @file_progress_report.validator
+    def _check_file_progress_report(self, action: act.FileProgressReport) -> None:
+        self.check(action, plans.file_progress_report)
+
+    @workflow.update(description="The payer is asked to authorise visits of a plan.")
+    async def request_authorisation(self, action: act.RequestAuthorisation) -> act.Answer:
+        return await self.carry_out(action, authorisation.request)
+
+    @request_authorisation.validator
+    def _check_request_authorisation(self, action: act.RequestAuthorisation) -> None:
+        self.check(action, authorisation.request)
+
+    @workflow.update(description="The payer's answer.")
+    async def record_authorisation(self, action: act.RecordAuthorisation) -> act.Answer:
+        return await self.carry_out(action, authorisation.record)
+
+    @record_authorisation.validator
+    def _check_record_authorisation(self, action: act.RecordAuthorisation) -> None:
+        self.check(action, authorisation.record)
+
+    @workflow.update(description="An attempt to win back a patient, and what came of it.")
+    async def record_contact(self, action: act.RecordContact) -> act.Answer:
+        return await self.carry_out(action, winning_back.record_contact)
+
+    @record_contact.validator
+    def _check_record_contact(self, action: act.RecordContact) -> None:
+        self.check(action, winning_back.record_contact)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from care import action as act
-from care.clock import Clock
 from care.draft import Draft, Refused
 from care.journey import Journey, OpenFlag, Stage
-from care.notice import Notice, Outgoing
+from care.notice import Notice
 from care.rules import Decided
 from care.rules.screening import SCREEN, Screening, ScreeningResult
-from care.steps import require
-from care.task import TASKS
+from care.steps import endings, require
 
 CLINICIANS = {"therapist", "clinical_lead", "surgeon", "on_call"}
 
@@ -42,87 +40,6 @@ def check_expected(journey: Journey, action: act.Action) -> None:
         f"this was meant for row {expected.seq} of the journal; the journey is now at row {journey.seq}: "
         "look again and repeat it if it still holds",
     )
-
-
-# --- hold and its end
-
-
-def hold(d: Draft, a: act.Hold) -> None:
-    """Pause what may be paused; a hold has a review date, so it cannot be forgotten."""
-    require(a.review_on > d.now, "BadDate", "the review of a hold lies in the future")
-    if d.journey.status == "on_hold":
-        d.settle("review_hold", outcome="held on")
-    else:
-        d.journey.status = "on_hold"
-        d.pause_clocks()
-    d.open_task("review_hold", due=a.review_on)
-    d.write("on_hold", f"On hold: {_words(a.reason)}", reason=a.reason)
-    d.answer_referrer("on-hold", None, reason=a.reason)
-    d.tell("referrer", "journey_news", news="on_hold")
-
-
-def resume(d: Draft, a: act.Resume) -> None:
-    """Clocks that were paused go on with the time they had left."""
-    require(d.journey.status == "on_hold", "NotOnHold", "this journey is not on hold")
-    d.journey.status = "open"
-    d.resume_clocks()
-    d.settle("review_hold", outcome="resumed")
-    d.write("resumed", "Resumed")
-    d.answer_referrer("in-progress", None)
-    d.tell("referrer", "journey_news", news="resumed")
-    end_if_done(d)
-
-
-# --- endings
-
-
-def withdraw(d: Draft, a: act.Withdraw) -> None:
-    """Patient or referrer no longer want it: nothing more is sent to the patient; the referrer is told."""
-    _cancel_visits(d, "withdrawn")
-    d.stop_messages()
-    d.write("withdrawn", f"Withdrawn: {_words(a.reason)}", reason=a.reason)
-    d.answer_referrer("cancelled", "6.0", reason=a.reason)
-    d.close("withdrawn")
-
-
-def record_death(d: Draft, a: act.RecordDeath) -> None:
-    """Every message stops, queued ones too; only the referrer's system is told, without a notice."""
-    _cancel_visits(d, "died")
-    d.write("died", "The patient died; every message is stopped")
-    d.stop_messages()
-    d.answer_referrer("cancelled", "6.0", reason="died")
-    d.close("died")
-
-
-def transfer(d: Draft, a: act.Transfer) -> None:
-    """Hand over to another provider."""
-    _cancel_visits(d, "transferred")
-    d.stop_messages()
-    d.write("transferred", f"Handed over: {_words(a.to)}", to=a.to)
-    d.answer_referrer("cancelled", "6.0", reason=a.to)
-    d.close("transferred")
-
-
-def end_if_done(d: Draft) -> None:
-    """After the last follow-up, once nothing is owed any more, the journey is complete.
-
-    Whatever settles a task in follow-up asks this: no clock would ask it later.
-    """
-    journey = d.journey
-    in_follow_up = journey.stage == Stage.FOLLOW_UP and journey.next_stage is None and journey.status != "closed"
-    if not in_follow_up or journey.follow_up is None or journey.follow_up.to_come or journey.open_tasks:
-        return
-    d.write("completed", "The last follow-up is done: the journey is complete")
-    d.tell("referrer", "journey_news", news="journey_complete")
-    d.close("completed")
-
-
-def _cancel_visits(d: Draft, reason: str) -> None:
-    for visit in list(d.journey.visits):
-        visit.status = "cancelled"
-        visit.reason = reason
-        d.save_visit(visit)
-        d.stop_clock("visit", visit.id)
 
 
 # --- red flags
@@ -245,7 +162,7 @@ def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
         d.close("emergency")
     elif a.outcome != "cleared" and flag.hold_booking:
         d.open_task("handle_red_flag", a.flag, due=d.business_days(2))
-    end_if_done(d)
+    endings.complete_if_done(d)
 
 
 def booking_held(journey: Journey) -> bool:
@@ -259,6 +176,8 @@ def booking_held(journey: Journey) -> bool:
 def record_consent(d: Draft, a: act.RecordConsent) -> None:
     """Whether the patient wants messages; a patient may think otherwise at any time."""
     d.journey.referral.consent_messages = a.messages
+    if not a.messages:
+        d.stop_to_patient("the patient does not want messages")
     d.write("consent", f"The patient {'agrees' if a.messages else 'does not agree'} to be written to")
 
 
@@ -270,16 +189,6 @@ def record_scores(d: Draft, a: act.RecordScores) -> None:
     d.write("scores", f"Scores recorded: {', '.join(sorted(a.scores))}")
 
 
-def enter_in_error(d: Draft, a: act.EnterInError) -> None:
-    """Mark a score as wrong; it no longer counts. Nothing is deleted."""
-    score = next((s for s in d.journey.scores if s.id == a.score), None)
-    if score is None:
-        raise Refused("NoSuchScore", "no score of that id among those that still count")
-    score.in_error = True
-    d.save_score(score)
-    d.write("entered_in_error", f"A score of {score.measure} was entered in error", score=score.id)
-
-
 def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
     """The loop is closed: the referrer has the summary."""
     ending = d.journey.ending
@@ -288,7 +197,7 @@ def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
     ending.received_at = d.now
     d.settle("chase_receipt", outcome="received")
     d.write("receipt", "The referrer confirmed receipt of the discharge summary")
-    end_if_done(d)
+    endings.complete_if_done(d)
 
 
 def note_amendment(d: Draft, a: act.NoteAmendment) -> None:
@@ -306,49 +215,7 @@ def review_amendment(d: Draft, a: act.ReviewAmendment) -> None:
     )
     d.settle("review_amendment", outcome=a.decision)
     d.write("amendment_reviewed", f"Change of the referral reviewed: {_words(a.decision)}", decision=a.decision)
-    end_if_done(d)
-
-
-def settle_notice(d: Draft, a: act.SettleNotice) -> None:
-    """A message that could not be sent is dealt with."""
-    task = next((t for t in d.journey.open_tasks if t.kind == "deliver_notice" and t.id == a.task), None)
-    if task is None:
-        raise Refused("NoSuchTask", "no undelivered message of that task id")
-    d.settle("deliver_notice", task.subject, outcome=a.outcome)
-    d.write("notice_settled", f"Undelivered message: {_words(a.outcome)}")
-    end_if_done(d)
-
-
-# --- ladders
-
-
-def undelivered(d: Draft, lost: list[Outgoing]) -> None:
-    """Messages did not leave: a person takes over, once for each they were for, unless the journey is over."""
-    for outgoing in lost:
-        if d.journey.status != "closed":
-            d.open_task("deliver_notice", outgoing.to)
-        d.write("undelivered", f"A message could not be sent: {outgoing.words}", notice=outgoing.id)
-
-
-def task_due(d: Draft, clock: Clock) -> None:
-    """A task's next rung: tell the next person; after the last, the named lead every open day."""
-    task = next((t for t in d.journey.open_tasks if t.id == clock.subject), None)
-    if task is None:
-        d.stop_clock("task", clock.subject)
-        return
-    ladder = TASKS[task.kind].ladder
-    step = d.climb(task)
-    rung = ladder[min(step, len(ladder) - 1)]
-    lead = d.journey.clinic.lead if d.journey.clinic else "lead"
-    to = {"owner": task.owner, "supervisor": "queue:supervisors", "named_lead": f"person:{lead}"}[rung.tell]
-    d.tell(to, "task_due" if step == 0 else "task_escalated", task=task.label, due=d.local_words(task.due))
-    words = {
-        "owner": "its owner is reminded",
-        "supervisor": "the supervisor is told",
-        "named_lead": "the lead is told",
-    }
-    late = "due" if step == 0 else "overdue"
-    d.write("reminded" if step == 0 else "escalated", f"{task.label}: {late}; {words[rung.tell]}", task=task.id)
+    endings.complete_if_done(d)
 
 
 def _words(code: str) -> str:

@@ -12,7 +12,7 @@ from care.gate import named_facts
 from care.journey import Ending, FollowUpState, Stage
 from care.pathway import FollowUpPlan, Occasion
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
-from care.steps import common, require
+from care.steps import common, endings, refuse, require
 
 
 def enter(d: Draft) -> None:
@@ -31,7 +31,7 @@ def enter(d: Draft) -> None:
     d.journey.follow_up = FollowUpState(to_come=[due.occasion for due in scheduled.due])
     named = ", ".join(due.label for due in scheduled.due) or "none left"
     d.write("follow_ups", f"Follow-ups planned: {named}", decided=decided)
-    common.end_if_done(d)
+    endings.complete_if_done(d)
 
 
 def due(d: Draft, clock: Clock) -> None:
@@ -94,7 +94,7 @@ def answer(d: Draft, a: act.AnswerFollowUp) -> None:
     if assessment.worse or (screened and screened.findings):
         d.open_task("call_patient", "worse", due=d.business_days(plan.call_within_days))
         d.tell("queue:therapists", "task_due", task="Call the patient: worse at follow-up")
-    common.end_if_done(d)
+    endings.complete_if_done(d)
 
 
 def record_call(d: Draft, a: act.RecordCall) -> None:
@@ -112,7 +112,12 @@ def record_call(d: Draft, a: act.RecordCall) -> None:
     state = _state(d)
     if state.waiting is not None:
         _close_occasion(d, state.waiting)
-    common.end_if_done(d)
+    endings.complete_if_done(d)
+
+
+def re_enter(d: Draft, a: act.ReEnter) -> None:
+    """The patient comes back inside the open-access window."""
+    refuse("NotYet", "open access is not built yet")
 
 
 def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:

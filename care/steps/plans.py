@@ -125,6 +125,15 @@ def certify(d: Draft, a: act.CertifyPlan) -> None:
     d.write("certified", f"Plan of care certified: {a.by.replace('_', ' ')}", plan=plan.id)
 
 
+def file_progress_report(d: Draft, a: act.FileProgressReport) -> None:
+    """The report is written; the count of treatment days begins anew."""
+    plan = active(d.journey, a.plan)
+    d.settle("progress_report", plan.id, outcome="filed")
+    plan.treatment_days = 0
+    d.save_plan(plan)
+    d.write("progress_report", "Progress report written", plan=plan.id)
+
+
 def note_goals(d: Draft, plan: PlanOfCare) -> None:
     """Mark the goals that the latest scores meet."""
     known = facts(d.journey, d, plan)

@@ -17,14 +17,31 @@ from care import action as actions
 from care.actor import Actor, Role
 from care.calendar import Calendar, Hours
 from care.clock import Clock
-from care.draft import Commit, Draft, Entry, Refused
+from care.commit import Commit, Entry
+from care.draft import Draft, Refused
 from care.journey import Done, Journey, Stage
 from care.notice import Notice, Outgoing, Reply
 from care.pathway import Pathway
 from care.plan import PlanOfCare
 from care.referral import Clinic, Referral
 from care.rules.registry import rerun
-from care.steps import common, discharge, follow_up, intake, plans, post_surgery, referral, therapy, visits
+from care.steps import (
+    authorisation,
+    common,
+    corrections,
+    discharge,
+    endings,
+    follow_up,
+    intake,
+    messages,
+    plans,
+    post_surgery,
+    referral,
+    tasks,
+    therapy,
+    visits,
+    winning_back,
+)
 from care.task import Task
 
 Step = Callable[[Draft, Any], object]
@@ -45,20 +62,30 @@ WEEK = (*((_MORNING, _AFTERNOON),) * 4, (_MORNING,), (), ())
 """Fridays close at noon."""
 
 COMMON: dict[str, Step] = {
-    "hold": common.hold,
-    "resume": common.resume,
-    "withdraw": common.withdraw,
-    "record_death": common.record_death,
-    "transfer": common.transfer,
+    "hold": endings.hold,
+    "resume": endings.resume,
+    "withdraw": endings.withdraw,
+    "record_death": endings.record_death,
+    "transfer": endings.transfer,
     "confirm_receipt": common.confirm_receipt,
     "handle_red_flag": common.handle_red_flag,
     "screen": common.screen,
     "record_consent": common.record_consent,
     "record_scores": common.record_scores,
-    "enter_in_error": common.enter_in_error,
+    "enter_in_error": corrections.enter_in_error,
     "note_amendment": common.note_amendment,
     "review_amendment": common.review_amendment,
-    "settle_notice": common.settle_notice,
+    "settle_notice": messages.settle_notice,
+    "note_undelivered": messages.note_undelivered,
+    "note_merge": corrections.note_merge,
+    "review_duplicate": corrections.review_duplicate,
+    "claim_task": tasks.claim,
+    "assign_task": tasks.assign,
+    "acknowledge_task": tasks.acknowledge,
+    "request_help": tasks.request_help,
+    "give_help": tasks.give_help,
+    "hand_over": tasks.hand_over,
+    "accept_handover": tasks.accept_handover,
 }
 ANSWERING: dict[str, Step] = {
     "ask_referrer": intake.ask_referrer,
@@ -70,6 +97,10 @@ VISITS: dict[str, Step] = {
     "book_visit": visits.book,
     "cancel_visit": visits.cancel,
     "certify_plan": plans.certify,
+    "file_progress_report": plans.file_progress_report,
+    "request_authorisation": authorisation.request,
+    "record_authorisation": authorisation.record,
+    "record_contact": winning_back.record_contact,
 }
 
 
@@ -108,13 +139,19 @@ STEPS: dict[Stage, dict[str, Step]] = {
         "override_gate": post_surgery.override_gate,
         "review_phase": post_surgery.review_phase,
     },
-    Stage.DISCHARGE: {**COMMON, "sign_summary": discharge.sign_summary},
+    Stage.DISCHARGE: {
+        **COMMON,
+        "sign_summary": discharge.sign_summary,
+        "reopen_care": corrections.reopen_care,
+    },
     Stage.FOLLOW_UP: {
         **COMMON,
         "confirm_receipt": follow_up.confirm_receipt,
         "handle_red_flag": follow_up.handle_red_flag,
         "answer_follow_up": follow_up.answer,
         "record_call": follow_up.record_call,
+        "re_enter": follow_up.re_enter,
+        "reopen_care": corrections.reopen_care,
     },
 }
 """What people may do in each stage; a test holds this table against `workflows/`."""
@@ -262,7 +299,9 @@ class Driver:
         if step is not None:
             step(d, clock)
         elif clock.kind == "task":
-            common.task_due(d, clock)
+            tasks.due(d, clock)
+        elif clock.kind == "messages":
+            messages.wake(d, clock)
         else:
             d.stop_clock(clock.kind, clock.subject)
 
@@ -326,7 +365,7 @@ class Driver:
 
     def undelivered(self, notice: str) -> None:
         """A message did not leave within its time."""
-        self._apply(lambda d: common.undelivered(d, [Outgoing(id=notice, to="referrer", words="referrer (news)")]))
+        self._apply(lambda d: messages.undelivered(d, [Outgoing(id=notice, to="referrer", words="referrer (news)")]))
 
     def _raise_alarms(self, action: actions.Action) -> None:
         answers: dict[str, bool] = getattr(action, "answers", {})

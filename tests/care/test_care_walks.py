@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 import pathways
-from care.draft import Draft, Refused, overdue, waiting_on
+from care.commit import overdue, waiting_on
+from care.draft import Draft, Refused
 from care.journey import Journey, Stage
 from care.steps import plans
 from care.task import TASKS
@@ -1037,10 +1038,10 @@ def test_a_score_entered_in_error_stays_and_no_longer_counts() -> None:
     driver = to_plan(Driver(), MEDIUM)
     driver.act("record_scores", "therapist", scores={"odi": 4})
     wrong = driver.journey.scores[-1]
-    commit = driver.act("enter_in_error", "therapist", score=wrong.id)
+    commit = driver.act("enter_in_error", "therapist", what="score", id=wrong.id)
     assert [s.in_error for s in commit.scores] == [True]
     assert plans.facts(driver.journey, Draft(driver.journey, driver.now))["odi"] == 42
-    assert driver.refused("enter_in_error", score="jtest:score:999") == "NoSuchScore"
+    assert driver.refused("enter_in_error", what="score", id="jtest:score:999") == "NoSuchScore"
 
 
 def test_a_message_that_could_not_be_sent_becomes_a_persons_task() -> None:

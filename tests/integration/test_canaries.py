@@ -293,7 +293,7 @@ async def speak(folder: Path, journey: str) -> list[Ran]:
         (*act, "record_scores", "--data", json.dumps({"scores": {"nprs": canary()}})),
         (*act, "hold", "--data", json.dumps({"reason": canary(), "review_on": canary()})),
         (*act, "settle_notice", "--data", json.dumps({"task": canary(), "outcome": "not_needed"})),
-        (*act, "enter_in_error", "--data", json.dumps({"score": canary()})),
+        (*act, "enter_in_error", "--data", json.dumps({"what": "score", "id": canary()})),
         (*act, "resume", "--data", canary('{"')),
         (*act, "resume", "--person", canary()),
         (*act, "resume", "--role", canary()),

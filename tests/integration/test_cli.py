@@ -198,7 +198,7 @@ class TestRefusals:
         await self.refused(town, "BadDate", journey, "hold", reason="patient_ill", review_on="2020-01-01T00:00:00Z")
         await self.refused(town, "NoSuchVisit", journey, "cancel_visit", visit="v", reason="patient")
         await self.refused(town, "NoSuchFlag", journey, "handle_red_flag", flag="ces", outcome="cleared")
-        await self.refused(town, "NoSuchScore", journey, "enter_in_error", score="s")
+        await self.refused(town, "NoSuchScore", journey, "enter_in_error", what="score", id="s")
         await self.refused(town, "NoSummary", journey, "confirm_receipt")
         await self.refused(town, "NoAmendment", journey, "review_amendment", decision="taken_over")
         await self.refused(town, "NoSuchTask", journey, "settle_notice", task="t", outcome="not_needed")

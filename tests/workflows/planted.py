@@ -16,7 +16,8 @@ from workflows.therapy import Therapy
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import Preparation
     from care import action as act
-    from care.draft import Commit, Draft
+    from care.commit import Commit
+    from care.draft import Draft
     from care.journey import Journey
     from care.steps import discharge, therapy
 
