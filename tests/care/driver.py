@@ -231,6 +231,7 @@ class Driver:
         days_since_onset: int | None = 20,
         urgency: str = "routine",
         now: datetime = START,
+        timezone: str = "Europe/Berlin",
     ) -> None:
         self.now = now
         self.journal: list[Entry] = []
@@ -238,6 +239,10 @@ class Driver:
         self.notices: list[Notice] = []
         self.replies: list[Reply] = []
         self.alarms: list[Notice] = []
+        self.left: dict[str, datetime] = {}
+        """Notices and replies that have left, and when. Reminders that wait for a digest are not among them."""
+        self.stopped: dict[str, str] = {}
+        """Notices that were stopped, and why."""
         self.tasks: dict[str, Task] = {}
         self.minted: set[str] = set()
         self.largest = 0
@@ -257,7 +262,8 @@ class Driver:
         )
         pathway = pathways.load(suggested) if suggested else None
         clinic = Clinic(id="clinic", tenant=TENANT, lead=LEAD)
-        self._apply(lambda d: intake.enter(d, clinic, calendar(now.date()), pathway))
+        self.timezone = timezone
+        self._apply(lambda d: intake.enter(d, clinic, calendar(now.date(), timezone=timezone), pathway))
 
     # --- time
 
@@ -475,7 +481,7 @@ class Driver:
         self._record(commit)
         self.journey = draft.journey
         self.largest = max(self.largest, self.size())
-        self.journey.outgoing = []
+        self._send()
         last = self.commits[-1]
         assert Commit.model_validate_json(last.model_dump_json()) == last, "a commit that does not travel"
         if self.journey.next_stage is None or self.journey.status == "closed":
@@ -483,6 +489,12 @@ class Driver:
             return commit
         self._continue_as(self.journey.next_stage)
         return commit
+
+    def _send(self) -> None:
+        """What is not queued for later leaves at once."""
+        ready = {o.id for o in self.journey.outgoing if o.send_after is None or o.send_after <= self.now}
+        self.left |= dict.fromkeys(ready, self.now)
+        self.journey.outgoing = [o for o in self.journey.outgoing if o.id not in ready]
 
     def _record(self, commit: Commit) -> None:
         last = self.journal[-1].seq if self.journal else 0
@@ -502,6 +514,8 @@ class Driver:
         self.notices += commit.notices
         self.replies += commit.replies
         self.tasks |= {t.id: t for t in commit.tasks}
+        self.stopped |= {s.id: s.reason for s in commit.stopped}
+        assert not set(self.stopped) & set(self.left), "a message that has left cannot be stopped"
 
     def _continue_as(self, stage: Stage) -> None:
         text = self.journey.model_dump_json()
@@ -511,7 +525,7 @@ class Driver:
         self.journey = travelled
         today = self.now.date()
         if self.journey.the_calendar.ends - today <= CALENDAR_AHEAD:
-            self.journey.calendar = calendar(today)
+            self.journey.calendar = calendar(today, timezone=self.timezone)
         self._apply(ENTER[stage])
 
     # --- what always holds

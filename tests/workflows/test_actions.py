@@ -242,7 +242,7 @@ async def test_what_was_meant_for_another_version_says_which(player: Actor) -> N
 
 
 async def test_what_this_stage_does_not_know_says_what_it_does(player: Actor) -> None:
-    with pytest.raises(ActionRefused, match="possible now: accept, .*withdraw") as refused:
+    with pytest.raises(ActionRefused, match=r"possible now: accept, .*withdraw") as refused:
         await perform(player, "sign_summary", {})
     assert refused.value.kind == "NotNow"
 

@@ -1,0 +1,129 @@
+"""Messages that wait: decided when their time comes, in care time, by what is so then."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from care.draft import Draft
+from care.notice import Notice
+from care.referral import Clinic
+from tests.care.driver import TENANT, Driver
+from tests.care.walks import MEDIUM, to_plan, to_therapy
+
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Dubai")
+
+
+def queue(driver: Driver, at: datetime, *, about: str | None = None) -> Notice:
+    """A message to the patient for later."""
+
+    def say(d: Draft) -> None:
+        d.tell("patient", "visit_reminder", send_after=at, about=about, when="soon")
+        d.write("said", "A message is queued")
+
+    driver._apply(say)
+    return driver.notices[-1]
+
+
+def booked(driver: Driver, days: int) -> str:
+    driver.act("book_visit", clinician="p-therapist", starts_at=driver.slot(days=days))
+    return next(v.id for v in driver.journey.visits)
+
+
+@pytest.fixture
+def patient() -> Driver:
+    return to_therapy(Driver())
+
+
+def test_it_leaves_at_its_time_and_not_before(patient: Driver) -> None:
+    at = patient.now + timedelta(days=3)
+    notice = queue(patient, at)
+    patient.wait(until=at - timedelta(minutes=1))
+    assert notice.id not in patient.left
+    patient.wait(until=at)
+    assert patient.left[notice.id] == at
+
+
+def test_those_of_one_moment_leave_by_one_clock(patient: Driver) -> None:
+    at = patient.now + timedelta(days=3)
+    ids = [queue(patient, at).id for _ in range(3)]
+    assert [c.due for c in patient.journey.clocks if c.kind == "messages"] == [at]
+    commits = len(patient.commits)
+    patient.wait(until=at)
+    assert [patient.left[i] for i in ids] == [at] * 3
+    assert len([c for c in patient.commits[commits:] if c.at == at]) == 1
+
+
+def test_a_patient_who_thinks_otherwise_gets_no_more(patient: Driver) -> None:
+    notice = queue(patient, patient.now + timedelta(days=3))
+    patient.act("record_consent", messages=False)
+    patient.wait(days=4)
+    assert notice.id in patient.stopped
+    assert notice.id not in patient.left
+
+
+@pytest.mark.parametrize("ending", ["withdraw", "record_death", "transfer"])
+def test_the_end_of_a_journey_stops_what_waits(patient: Driver, ending: str) -> None:
+    notice = queue(patient, patient.now + timedelta(days=3))
+    data: dict[str, Any] = {"withdraw": {"reason": "patient_declined"}, "transfer": {"to": "other_provider"}}.get(
+        ending, {}
+    )
+    commit = patient.act(ending, **data)
+    assert commit.stop_messages
+    patient.wait(days=10)
+    assert notice.id not in patient.left
+
+
+def test_a_message_about_a_visit_that_is_cancelled_does_not_leave() -> None:
+    driver = to_plan(Driver(), MEDIUM)
+    visit = booked(driver, 6)
+    notice = queue(driver, driver.now + timedelta(days=3), about=visit)
+    driver.act("cancel_visit", visit=visit, reason="patient")
+    assert driver.stopped[notice.id] == "the visit is cancelled"
+
+
+def test_a_patient_who_is_ill_is_not_written_to(patient: Driver) -> None:
+    notice = queue(patient, patient.now + timedelta(days=3))
+    patient.act("hold", reason="patient_ill", review_on=patient.now + timedelta(days=20))
+    patient.wait(days=5)
+    assert patient.stopped[notice.id] == "the journey is on hold"
+
+
+def test_what_is_late_by_an_outage_waits_for_the_morning(patient: Driver) -> None:
+    """Nobody ran at its time; when somebody does, it is the middle of the night."""
+    notice = queue(patient, patient.now + timedelta(days=1))
+    night = patient.journey.the_calendar.local(patient.now + timedelta(days=2)).replace(hour=23, minute=0)
+    patient.stop_worker(hours=(night - patient.now).total_seconds() / 3600)
+    patient.wait()
+    assert notice.id not in patient.left
+    patient.wait(days=1)
+    left = patient.journey.the_calendar.local(patient.left[notice.id])
+    assert (left.hour, left.minute) == (8, 0)
+
+
+CLINIC = Clinic(id="main", tenant=TENANT, lead="p-lead")
+moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31))  # noqa: DTZ001 - the zone is drawn apart
+
+
+@given(moments, st.sampled_from(ZONES))
+def test_nobody_is_written_to_in_quiet_hours(naive: datetime, zone: str) -> None:
+    local = naive.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    allowed = CLINIC.may_write_at(local)
+    assert allowed >= local
+    assert time(8) <= allowed.time() < time(20)
+    assert allowed - local <= timedelta(hours=13)
+    assert allowed == local or (allowed.hour, allowed.minute) == (8, 0)
+
+
+@given(moments, st.sampled_from(ZONES))
+def test_quiet_hours_within_a_day_end_on_that_day(naive: datetime, zone: str) -> None:
+    siesta = CLINIC.model_copy(update={"quiet_from": time(13), "quiet_until": time(16)})
+    local = naive.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    allowed = siesta.may_write_at(local)
+    assert not time(13) <= allowed.time() < time(16)
+    assert allowed.date() == local.date()
