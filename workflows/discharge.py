@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from workflows.common_actions import CommonActions
-from workflows.stage import MISSED_AFTER
+from workflows.errands import MISSED_AFTER
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import DischargeSummary, Documents

@@ -8,7 +8,7 @@ next stage's type under the same workflow id.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,15 +18,16 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
+from workflows.errands import MISSED_AFTER, Errands, short
+
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Clinics, Delivery, Messages, Preparation, Records
+    from activities.signatures import Clinics, Preparation, Records
     from care import action as act
     from care.card import card
     from care.clock import Clock
     from care.commit import Commit
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
-    from care.notice import Notice, Outgoing
     from care.steps import common, messages, tasks
     from workflows import attributes
 
@@ -34,14 +35,11 @@ A = TypeVar("A", bound=act.Action)
 Step = Callable[[Draft, A], object]
 
 FAST_COMMIT = timedelta(seconds=2)
-DELIVERY_DAYS = timedelta(days=3)
-MISSED_AFTER = timedelta(seconds=10)
 LAST_WORDS = timedelta(seconds=30)
 CALENDAR_AHEAD = timedelta(days=400)
 PERSIST_WITHIN = timedelta(seconds=10)
 RETRY_AT_MOST = timedelta(seconds=10)
 REMEMBERED_ACTIONS = 100
-SUMMARY_LENGTH = 160
 REFUSALS = ["SlotTaken", "ActionReused"]
 
 
@@ -53,17 +51,13 @@ class _Doing:
     answer: asyncio.Future[act.Answer]
 
 
-class StageWorkflow:
+class StageWorkflow(Errands):
     """Base of the six stages."""
 
     def __init__(self, journey: Journey) -> None:
-        self.journey = journey
+        super().__init__(journey)
         self._turn = asyncio.Lock()
         self._doing: dict[str, _Doing] = {}
-        self._errands: set[asyncio.Task[None]] = set()
-        self._sending: set[str] = set()
-        self._sent: set[str] = set()
-        self._alarms = {notice.id: notice for notice in journey.alarms}
         self._ready = False
 
     # --- the life of a stage
@@ -81,13 +75,13 @@ class StageWorkflow:
             except asyncio.CancelledError:
                 if life.done():
                     raise
-                self._errand(self._note_cancellation())
+                self.errand(self._note_cancellation())
 
     async def _live(self, enter: Callable[[Draft, Preparation | None], None]) -> Journey:
         await self._begin(enter)
-        for notice in self._alarms.values():
-            self._errand(self._alarm(notice))
-        self._run_errands()
+        for notice in self.alarms.values():
+            self.errand(self.send_alarm(notice))
+        self.run_errands()
         while not self._over():
             await self._tend_next_clock()
         await self._finish()
@@ -146,18 +140,18 @@ class StageWorkflow:
     async def _finish(self) -> None:
         """Let every handler answer, and give messages a moment to leave; the rest is handed on."""
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._errands:
+        if self.errands:
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: not self._errands, timeout=LAST_WORDS, timeout_summary="A moment for messages to leave"
+                    lambda: not self.errands, timeout=LAST_WORDS, timeout_summary="A moment for messages to leave"
                 )
         if self.journey.status == "closed":
-            await workflow.wait_condition(lambda: not self._errands)
+            await workflow.wait_condition(lambda: not self.errands)
         # Nor may the run end while an errand commits: the row would be written and the next run not know of it.
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._turn.locked())
 
     def _continue_as(self, stage: Stage) -> NoReturn:
-        self.journey.alarms = list(self._alarms.values())
+        self.journey.alarms = list(self.alarms.values())
         workflow.continue_as_new(workflow=stage.value, args=[self.journey])
 
     # --- clocks
@@ -185,7 +179,7 @@ class StageWorkflow:
                 if standing and draft.journey.next_stage is None:
                     self.on_clock(draft, due_clock)
             await self._commit(draft)
-        self._run_errands()
+        self.run_errands()
 
     def _something_due(self) -> bool:
         clock = self.journey.next_clock
@@ -223,7 +217,7 @@ class StageWorkflow:
         self._doing[action.action_id] = _Doing(act.digest(action), done)
         try:
             await workflow.wait_condition(lambda: self._ready)
-            self._raise_alarms(action)
+            self.raise_alarms(action)
             # What is due comes before what is asked: so the order of decisions never depends on who woke up first.
             await workflow.wait_condition(lambda: self._over() or not self._something_due())
             async with self._turn:
@@ -236,7 +230,7 @@ class StageWorkflow:
             raise
         done.set_result(answer)
         del self._doing[action.action_id]
-        self._run_errands()
+        self.run_errands()
         return answer
 
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
@@ -346,7 +340,7 @@ class StageWorkflow:
     def _done(self, draft: Draft, commit: Commit) -> Commit:
         """Only now is it true here."""
         self.journey = draft.journey
-        self._forget_sent()
+        self.forget_sent()
         self._show(commit)
         return commit
 
@@ -358,72 +352,7 @@ class StageWorkflow:
         if changed := attributes.changes(workflow.info().typed_search_attributes, attributes.of(commit)):
             workflow.upsert_search_attributes(changed)
 
-    def _raise_alarms(self, action: act.Action) -> None:
-        """A red flag's alarm waits for nothing, least of all for the record."""
-        answers: dict[str, bool] = getattr(action, "answers", {})
-        try:
-            common.check_expected(self.journey, action)
-            alarms = common.alarms(self.journey, answers, action.action_id, workflow.now())
-        except Refused:
-            return
-        except Exception:  # the action itself goes on: it opens the task, whose ladder tells the same people
-            workflow.logger.error("the alarms of an action could not be worked out", exc_info=True)
-            return
-        for notice in alarms:
-            self._alarms[notice.id] = notice
-            self._errand(self._alarm(notice))
-
-    async def _alarm(self, notice: Notice) -> None:
-        await workflow.execute_activity_method(
-            Messages.alarm,
-            args=[notice, self.journey.tenant],
-            summary="Red flag: alarm the clinician on call",
-            start_to_close_timeout=timedelta(seconds=30),
-            heartbeat_timeout=MISSED_AFTER,
-        )
-        self._alarms.pop(notice.id, None)
-
-    def _run_errands(self) -> None:
-        """Hand to their channels what the commit queued. Care never waits for it."""
-        now = workflow.now()
-        ready = [o for o in self.journey.outgoing if o.send_after is None or o.send_after <= now]
-        waiting = [o for o in ready if o.id not in self._sending]
-        if waiting:
-            self._sending.update(o.id for o in waiting)
-            self._errand(self._deliver(waiting))
-
-    async def _deliver(self, outgoing: list[Outgoing]) -> None:
-        undelivered = ids = tuple(o.id for o in outgoing)
-        try:
-            undelivered = await workflow.execute_activity_method(
-                Messages.deliver,
-                Delivery(journey=self.journey.id, tenant=self.journey.tenant, ids=ids),
-                summary=_short(f"Tell {', '.join(o.words for o in outgoing)}"),
-                start_to_close_timeout=timedelta(minutes=2),
-                heartbeat_timeout=MISSED_AFTER,
-                schedule_to_close_timeout=DELIVERY_DAYS,
-            )
-        except ActivityError:
-            workflow.logger.warning("messages could not be sent", extra={"count": len(ids)})
-        self._sent.update(ids)
-        self._forget_sent()
-        lost = [o for o in outgoing if o.id in undelivered]
-        if lost:
-            await self.decide(lambda draft: messages.undelivered(draft, lost))
-
-    def _forget_sent(self) -> None:
-        self.journey.outgoing = [o for o in self.journey.outgoing if o.id not in self._sent]
-
-    def _errand(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-
 
 def _summary(commit: Commit) -> str:
     """What Temporal's UI shows for the commit: the decision in the journal's own words."""
-    return _short("; ".join(entry.text for entry in commit.entries) or "Record where the journey stands")
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= SUMMARY_LENGTH else f"{words[: SUMMARY_LENGTH - 3]}..."
+    return short("; ".join(entry.text for entry in commit.entries) or "Record where the journey stands")

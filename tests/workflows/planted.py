@@ -69,12 +69,12 @@ class AlarmLater(Intake):
     async def run(self, journey: Journey) -> Journey:
         return await self.live(self.enter)
 
-    def _raise_alarms(self, action: act.Action) -> None:
-        self._errand(self._raise_later(action))
+    def raise_alarms(self, action: act.Action) -> None:
+        self.errand(self._raise_later(action))
 
     async def _raise_later(self, action: act.Action) -> None:
         await workflow.wait_condition(self._turn.locked)
-        super()._raise_alarms(action)
+        super().raise_alarms(action)
 
 
 @workflow.defn(name="Discharge")
