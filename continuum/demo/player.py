@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from care.action import Answer, Expected
 from care.actor import Actor, Role
 from care.calendar import Calendar
 from care.journey import Stage
+from continuum.demo.skipping import Skipper
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import Received, receive
 from records import journeys
@@ -28,10 +28,17 @@ Row = dict[str, Any]
 Narrator = Callable[[str, Row], None]
 T = TypeVar("T")
 
-MAX_SKIPS = 5000
 PATIENCE = timedelta(seconds=60)
 VISITING_HOURS = (10, 9, 11, 8)
-AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
+AWAY = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.UNKNOWN,
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.INTERNAL,
+}
 PEOPLE: dict[Role, str] = {
     "coordinator": "p-coordinator",
     "therapist": "p-therapist",
@@ -58,7 +65,7 @@ class Player:
         self._narrate = narrate
         self._told = 0
         self._acted = 0
-        self._skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=MAX_SKIPS))
+        self._skipper = Skipper(client)
 
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:
@@ -76,7 +83,7 @@ class Player:
 
     async def now(self) -> datetime:
         """The journey's own time."""
-        return await patiently(lambda: self._skipper.get_current_time(self.handle))
+        return await patiently(lambda: self._skipper.now(self.handle))
 
     async def wait(self, until: datetime | None = None, **delta: float) -> None:
         """Let time pass: to a moment, or for so many days, hours or minutes."""
@@ -85,10 +92,8 @@ class Player:
         await self._settle()
 
     async def _go_to(self, target: datetime) -> None:
-        """May be repeated: each attempt goes on from where the last one came to."""
-        left = target - await self._skipper.get_current_time(self.handle)
-        if left > timedelta(0) and (await self.state())["status"] != "closed":
-            await self._skipper.fast_forward(self.handle, left)
+        if (await self.state())["status"] != "closed":
+            await self._skipper.go_to(self.handle, target)
 
     async def working_hours(self, **delta: float) -> None:
         """Let so many hours or days pass, and then wait until the clinic is open."""
