@@ -88,6 +88,7 @@ class Player:
     async def wait(self, until: datetime | None = None, **delta: float) -> None:
         """Let time pass: to a moment, or for so many days, hours or minutes."""
         target = until if until is not None else await self.now() + timedelta(**delta)
+        await self._deliver_by_hand()
         await patiently(lambda: self._go_to(target))
         await self._settle()
 
@@ -195,18 +196,38 @@ class Player:
 
     async def until_closed(self) -> None:
         """Wait until the journey is closed."""
-        await self._until(lambda row: row["status"] == "closed")
+        await self._until(lambda row: row["status"] == "closed", meanwhile=self._deliver_by_hand)
         await patiently(self.handle.result)  # the last messages leave before the workflow ends
         await self._settle()
 
-    async def _until(self, condition: Callable[[Row], bool]) -> None:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            while True:
-                row = await self.state()
-                if row and condition(row):
-                    break
-                await asyncio.sleep(0.02)
+    async def _until(
+        self, condition: Callable[[Row], bool], *, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                while not ((row := await self.state()) and condition(row)):
+                    if meanwhile is not None:
+                        await meanwhile()
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"{self.name} stands still; {await self._whereabouts()}") from None
         await self._settle()
+
+    async def _whereabouts(self) -> str:
+        row, owed = await self.state(), ", ".join(task["kind"] for task in await self._owed())
+        return f"stage {row.get('stage')}, {row.get('status')}, seq {row.get('seq')}, owed: {owed or 'nothing'}"
+
+    async def _owed(self) -> list[Row]:
+        return [task for task in (await self.record()).get("tasks", []) if task["settled_at"] is None]
+
+    async def _deliver_by_hand(self) -> None:
+        """The front desk telephones where a message may not have left: a journey does not end before.
+
+        Nobody is asked to unless a plug was pulled in the middle of a letter.
+        """
+        for task in await self._owed():
+            if task["kind"] == "deliver_notice" and (await self.state())["status"] != "closed":
+                await self.act("settle_notice", person="p-front-desk", task=task["id"], outcome="told_by_phone")
 
     async def _settle(self) -> None:
         """Tell what is new in the journal."""
