@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from temporalio.exceptions import ApplicationError
 
 import worker
+from activities.clinics import calendar_of
 from activities.messages import MailMessages
 from activities.signatures import Delivery
 from care.notice import Notice, Template
@@ -23,15 +24,15 @@ from channels import mail as channel
 from channels.mail import Letter, Mail, MailSettings
 from channels.templates import _ANSWERS, _NEWS, render
 from continuum.demo.player import Player
-from continuum.demo.stories import nothing_found
+from continuum.demo.stories import STORIES, nothing_found
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, running
 from continuum.settings import Settings
-from continuum.site import bring_up_to_date
+from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
 from gateway.relay import Relay
 from pathways import loader
 from records.database import Database, DatabaseAway
-from tests.conftest import House
+from tests.conftest import House, staffed
 from tests.integration.tools import PATIENT, message, order, proxy_to, until
 from workflows.connection import connect
 
@@ -308,6 +309,24 @@ async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(database: 
         finally:
             stop.set()
             await relaying
+
+
+@pytest.mark.timeout(120)
+async def test_a_journey_ends_only_when_somebody_told_what_mail_may_have_lost(database: Base, smtp: Server) -> None:
+    """So people who play a journey while plugs are pulled have to: a kill in the middle of a letter does the same."""
+    record, temporal, *_ = database
+    smtp.script["s.haddad@surgery.example"] = "abort"
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port)
+    calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
+    house = House(None, await connect(temporal), record, settings, calendar, [])  # type: ignore[arg-type]
+    player = house.player("told")
+    async with staffed(house):
+        await STORIES[0].play(player)
+    played = await player.record()
+    assert (played["status"], played["outcome"]) == ("closed", STORIES[0].outcome)
+    told = [t for t in played["tasks"] if t["kind"] == "deliver_notice"]
+    assert {t["outcome"] for t in told} == {"told_by_phone"}
+    assert {n["status"] for n in played["notices"] if n["recipient"] == "referrer"} == {"uncertain"}
 
 
 def every_letter(name: str | None) -> Iterator[tuple[Template, str, str]]:

@@ -86,7 +86,7 @@ class Actor(Player):
             ),
         )
         await referrals.store(self.house.database, record)
-        await self._skipper.fast_forward(self.handle, self.begins - await self.now() + timedelta(seconds=1))
+        await self._skipper.go_to(self.handle, self.begins + timedelta(seconds=1))
         await self._until(lambda row: row["seq"] > 0)
         return Received(outcome="accepted", journey=self.journey)
 
