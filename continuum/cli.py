@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from continuum.commands import acting, record, stack
+from continuum.commands import acting, directory, record, stack
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
 from records.database import DatabaseAway
@@ -37,6 +37,13 @@ for command in (
     stack.migrate,
 ):
     app.command()(command)
+
+for name, group in (
+    ("directory", directory.directory),
+    ("absence", directory.absence),
+    ("on-call", directory.on_call),
+):
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

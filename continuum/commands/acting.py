@@ -16,6 +16,7 @@ from continuum.commands.common import Dir, Json, Mistake, actor_of, mistaken, pr
 from continuum.site import Site
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import receive
+from records.directory import load
 
 
 def refer(
@@ -23,14 +24,19 @@ def refer(
     folder: Dir = None,
     json_: Json = False,
     source: Annotated[str, typer.Option(help="The sender, where the message does not name one.")] = "command-line",
+    clinic: Annotated[str | None, typer.Option(help="The clinic it is for, where there are several.")] = None,
 ) -> None:
     """Take in referrals. One line for each file: accepted, duplicate, amendment or refused."""
 
     async def work(here: Site) -> int:
         refused = 0
+        if clinic is not None:
+            clinics = [c.id for c in (await load(here.database, here.tenant)).clinics]
+            if clinic not in clinics:
+                raise Mistake(f"--clinic is one of: {', '.join(clinics) or 'none'}")
         for file in files:
             received = await receive(
-                here.database, read(file), tenant=here.tenant, source=source, now=datetime.now(UTC)
+                here.database, read(file), tenant=here.tenant, source=source, now=datetime.now(UTC), clinic=clinic
             )
             refused += received.outcome == "refused"
             if json_:

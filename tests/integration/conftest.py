@@ -18,8 +18,11 @@ from continuum.embedded.supervisor import Options, Supervisor, running
 from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
 from records import journeys
 from records.database import Database
-from tests.integration.tools import PATIENT, Ran, command, message, order, until
+from tests.integration.tools import PATIENT, Ran, command, hire, message, order, until
 from workflows.connection import connect
+
+STAFF = ("p-cli", "p-anna", "p-bea", "p-carl", "p-race", *(f"p-race{n}" for n in range(10)))
+"""People of the clinic whom only tests know: each test books its own."""
 
 
 @dataclass
@@ -78,6 +81,7 @@ async def town() -> AsyncIterator[Town]:
         options = Options(folder=path, time_skipping=True, migrate=bring_up_to_date, worker_env={})
         async with running(options) as stack:
             database = await Database.open(stack.dsn("app"), size=10)
+            await hire(database, "clinic", *STAFF)
             inbox = path.parent / "inbox"
             inbox.mkdir()
             yield Town(stack, await connect(stack.stack.temporal_address), database, inbox)
