@@ -36,7 +36,13 @@ class PostgresClinics(Clinics):
         if found is None:
             raise ApplicationError("this tenant has no clinic yet", type="NoClinic")
         return Preparation(
-            clinic=Clinic(id=found.id, tenant=tenant, lead=found.lead),
+            clinic=Clinic(
+                id=found.id,
+                tenant=tenant,
+                lead=found.lead,
+                quiet_from=found.quiet_from,
+                quiet_until=found.quiet_until,
+            ),
             calendar=calendar_of(found, today),
             pathway=loader.latest().get(suggested_pathway) if suggested_pathway else None,
         )

@@ -94,12 +94,19 @@ def journeys(rows: list[Row]) -> None:
 
 
 def tasks(rows: list[Row]) -> None:
-    """What is owed."""
+    """What is owed. A task's id begins with its journey's."""
     table(
         count(rows, "open task"),
-        ("Due", "Task", "Owner", "Patient", "Stage", "Journey"),
+        ("Due", "Task", "Owner", "Patient", "Stage", "Task id"),
         (
-            (when(r["due_at"]), r["label"], r["owner"].split(":", 1)[-1], r["patient"], r["stage"], r["journey"])
+            (
+                when(r["due_at"]),
+                r["label"],
+                r["owner"].split(":", 1)[-1],
+                r["patient"],
+                r["stage"],
+                r["id"],
+            )
             for r in rows
         ),
         empty="Nothing is owed.",

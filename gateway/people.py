@@ -11,13 +11,21 @@ NAMES = {
     "accept": ("clinician",),
     "book_visit": ("clinician",),
     "evaluate": ("clinician",),
+    "assign_task": ("to",),
+    "request_help": ("of",),
+    "hand_over": ("to",),
 }
 """The fields that name somebody, by action: a person's id, or an owner (`person:ID`, `queue:NAME`)."""
+
+SPEAKER_OWNS = ("claim_task", "acknowledge_task")
+"""Actions that make a task the speaker's."""
 
 
 async def unknown(database: Database, tenant: str, name: str, action: Action) -> tuple[str, str] | None:
     """Kind and words of a refusal where the action names somebody who is not there; None where all are."""
     named = [owner for field in NAMES.get(name, ()) if (owner := getattr(action, field)) is not None]
+    if name in SPEAKER_OWNS:
+        named.append(action.actor.person)
     if not named:
         return None
     directory = await load(database, tenant)

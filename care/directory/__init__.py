@@ -15,7 +15,7 @@ from care.directory.model import (
     Span,
     StaffRole,
 )
-from care.directory.resolve import Nobody, Resolved, resolve
+from care.directory.resolve import Nobody, Resolved, resolve, stands_in_for
 
 __all__ = [
     "Absence",
@@ -33,4 +33,5 @@ __all__ = [
     "changes",
     "problems",
     "resolve",
+    "stands_in_for",
 ]

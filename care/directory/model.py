@@ -150,9 +150,16 @@ class Directory(Strict):
         own = _latest(d for d in lasting if d.clinic == clinic)
         return own or _latest(d for d in lasting if d.clinic is None)
 
-    def queues_of(self, person: str) -> frozenset[str]:
-        """The ids of the queues that the person is a member of."""
-        return frozenset(q.id for q in self.queues if person in q.members)
+    def queues_of(self, person: str, at: datetime) -> frozenset[tuple[str, str]]:
+        """Queue and clinic, where the person is in the team behind that queue there, or on call for it."""
+        named = {q.id for q in self.queues}
+        teams = {(c.id, name): self.queue(name, c.id) for c in self.clinics for name in named}
+        on_duty = {c.id for c in self.clinics if (duty := self.duty(c.id, at)) and duty.person == person}
+        return frozenset(
+            (name, clinic)
+            for (clinic, name), team in teams.items()
+            if team is not None and (person in team.members or (name == ON_CALL and clinic in on_duty))
+        )
 
 
 S = TypeVar("S", bound=Span)

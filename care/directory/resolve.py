@@ -51,6 +51,19 @@ def resolve(directory: Directory, audience: Audience, at: datetime, *, clinic: s
     return (_on_duty(directory, here, at) if name == ON_CALL else None) or _mailbox(queue)
 
 
+def stands_in_for(directory: Directory, person: str, at: datetime) -> tuple[str, ...]:
+    """Those who are away at that care time and whose messages come to this person instead, at any clinic."""
+    mine = f"person:{person}"
+    return tuple(
+        sorted(
+            other.id
+            for other in directory.people
+            if other.id != person
+            and any(resolve(directory, f"person:{other.id}", at, clinic=c.id).id == mine for c in directory.clinics)
+        )
+    )
+
+
 def _person(directory: Directory, clinic: ClinicEntry, person: str, at: datetime, *, why: str) -> Resolved:
     found = _present(directory, person, at)
     if found is not None:

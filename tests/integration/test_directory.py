@@ -10,7 +10,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-import yaml
 
 from activities.messages import MailMessages
 from activities.signatures import Delivery
@@ -24,46 +23,10 @@ from gateway.acting import ActionRefused, perform
 from records import directory as stored
 from records import migrate as migrations
 from records.database import Database, DatabaseRefused
-from tests.integration.conftest import Town
-from tests.integration.tools import PATIENT, Ran, command, message, one_line, order, until
+from tests.integration.conftest import Office, Town
+from tests.integration.tools import PATIENT, command, message, one_line, order, until
 
 MONDAY = datetime(2027, 2, 1, 8, tzinfo=UTC)
-
-
-class Office:
-    """Somebody who looks after the directory of one tenant."""
-
-    def __init__(self, town: Town, tenant: str, folder: Path) -> None:
-        self.town = town
-        self.tenant = tenant
-        self._file = folder / "clinic.yaml"
-
-    async def run(self, *arguments: str | Path) -> Ran:
-        return await command(*arguments, "--dir", self.town.folder)
-
-    def file(self, content: dict[str, Any] | str) -> Path:
-        """A directory file."""
-        self._file.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
-        return self._file
-
-    async def apply(self, content: dict[str, Any] | str, *options: str) -> Ran:
-        return await self.run("directory", "apply", self.file(content), *options)
-
-    async def load(self) -> Directory:
-        return await stored.load(self.town.database, self.tenant)
-
-    async def told(self, audience: str, at: datetime, clinic: str | None = None) -> str:
-        return resolve(await self.load(), audience, at, clinic=clinic).id
-
-
-@pytest.fixture
-async def office(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    """A tenant of its own with the example's directory."""
-    tenant = f"dir_{secrets.token_hex(4)}"
-    monkeypatch.setenv("CONTINUUM_TENANT", tenant)
-    office = Office(town, tenant, tmp_path)
-    assert (await office.apply(plain(example(tenant)))).code == 0
-    return office
 
 
 def two_clinics() -> dict[str, Any]:
@@ -379,11 +342,13 @@ class TestActions:
 
     async def test_a_repeat_is_answered_also_when_the_person_has_left(self, town: Town) -> None:
         """What was done before is done; who left since does not undo it."""
+        in_referral = ("select 1 from continuum.journey where stage = 'Referral' and id = $1",)
         player = town.player("left")
         await player.refer(message(order(patient=PATIENT)))
         await player.act("choose_pathway", pathway="low_back_pain")
         await player.act("record_consent", messages=False)
         await player.act("screen", others_absent=True)
+        await until(lambda: town.database.value(*in_referral, player.journey))
         actor = Actor(person="p-therapist", role="therapist", tenant="clinic")
         action: dict[str, Any] = {"journey": player.journey, "name": "accept", "actor": actor}
 
