@@ -9,13 +9,16 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.addresses import addressed, resolved
 from activities.replies import task_of
 from activities.signatures import Delivery, Messages
+from care.directory import Resolved
 from care.notice import Notice
 from channels.mail import Letter, Mail, Sent
 from channels.templates import render
 from records import notices
 from records.database import Database, DatabaseAway
+from records.directory import load
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +44,8 @@ class MailMessages(Messages):
         for reply in await notices.replies(self._database, delivery.tenant, delivery.ids):
             await notices.reply_ready(self._database, reply["id"], task_of(reply))
         waiting = 0
-        for notice in await notices.queued(self._database, delivery.tenant, delivery.ids):
+        queued = await notices.queued(self._database, delivery.tenant, delivery.ids)
+        for notice in await addressed(self._database, delivery.tenant, queued):
             sent = await self._attempt(notice)
             waiting += sent.outcome == "later"
         if waiting:
@@ -75,8 +79,11 @@ class MailMessages(Messages):
             async with asyncio.timeout(ALARM_WAITS_SECONDS):
                 if await notices.status(self._database, notice.id) == "sent":
                     return "sent"
-                name, address = await notices.contact(self._database, tenant, notice.to) or (name, address)
+                to = await self._on_call(tenant, journey, notice)
                 await notices.add_alarm(self._database, tenant, journey, notice)
+                if to is not None and to.email is not None:
+                    name, address = to.name, to.email
+                    await notices.resolved(self._database, tenant, {notice.id: (to.id, to.why)})
                 await notices.claim(self._database, notice.id, self._message_id(notice.id), again=True)
         except (DatabaseAway, TimeoutError):
             log.warning("alarm_without_record", journey=journey)
@@ -95,6 +102,15 @@ class MailMessages(Messages):
         await notices.add_alarm(self._database, tenant, journey, notice)
         await notices.mark(self._database, notice.id, _status(sent), sent.reason)
         return sent.outcome
+
+    async def _on_call(self, tenant: str, journey: str, notice: Notice) -> Resolved | None:
+        clinic = await notices.clinic(self._database, tenant, journey)
+        try:
+            directory = await load(self._database, tenant)
+        except ValueError:  # what stands there is no directory: no reason for an alarm to stay here
+            log.warning("directory_unreadable")
+            return None
+        return resolved(directory, notice.to, notice.send_after, clinic=clinic)
 
     def _message_id(self, notice: str) -> str:
         """The same for every attempt: some receivers collapse copies by it."""

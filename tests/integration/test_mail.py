@@ -117,16 +117,18 @@ _numbers = iter(range(1, 10_000))
 
 async def queue(database: Database, email: str, template: str = "task_due") -> str:
     """A notice that waits for its letter."""
-    notice = NOTICE.format(next(_numbers))
+    number = next(_numbers)
+    notice, desk = NOTICE.format(number), f"desk_{number}"
     await database.execute(
-        "insert into continuum.contact (tenant, id, name, email) values ('clinic', $1, 'Desk', $2)", notice, email
+        "insert into continuum.queue (tenant, id, name, mailbox) values ('clinic', $1, 'Desk', $2)", desk, email
     )
     await database.execute(
         "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash)"
-        " values ($1, 'j-mail', 'clinic', $1, $2, '{\"task\": \"Answer\", \"due\": \"today\"}', $3, '')",
+        " values ($1, 'j-mail', 'clinic', 'queue:' || $4, $2, '{\"task\": \"Answer\", \"due\": \"today\"}', $3, '')",
         notice,
         template,
         NOW,
+        desk,
     )
     return notice
 
