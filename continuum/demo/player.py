@@ -164,6 +164,14 @@ class Player:
                 return starts_at
         raise LookupError("the therapist is booked out on that day")
 
+    def companion(self, name: str) -> Player:
+        """Somebody to play another journey of the same story."""
+        return Player(name, self.client, self._database, self._calendar, tenant=self._tenant, narrate=self._narrate)
+
+    async def task(self, kind: str) -> Row:
+        """The open task of a kind."""
+        return next(t for t in (await self.record())["tasks"] if t["kind"] == kind and t["settled_at"] is None)
+
     async def active_plan(self) -> str:
         """The id of the plan of care under way."""
         return str(next(p["id"] for p in (await self.record())["plans"] if p["status"] == "active"))
