@@ -1,4 +1,4 @@
-"""Writes docs/reference/: the actions, the clocks and the settings, as the code has them.
+"""Writes docs/reference/: the actions, the clocks, the directory's file and the settings, as the code has them.
 
     python docs/make_reference.py
 
@@ -10,13 +10,17 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from care.action import ACTIONS, Action
 from care.clock import ANY_HOLD, EVENTS
+from care.directory import StaffRole
+from care.directory.check import NEEDED
 from care.journey import Stage
 from care.task import TASKS, Rung
+from continuum.directory_file import EXAMPLE
 from continuum.settings import Settings
 from workflows.connection import STAGES
 
@@ -105,6 +109,13 @@ ABOUT_EVENTS = """\
 What happens by itself when its time comes; nobody owes anything before.
 """
 
+ABOUT_DIRECTORY = """\
+Who is there, and who is told what: a YAML file for `continuum directory apply`
+([operators.md](../operators.md#setting-up-a-clinic)). Every clinic needs a named lead and a team behind each of the
+queues below, with a mailbox and a supervisor; more queues may be added. A person may act as:
+{roles}.
+""".format(roles=", ".join(f"`{role}`" for role in get_args(StaffRole)))
+
 ABOUT_SETTINGS = """\
 Read from the environment by the worker, and by the command line where no folder is named. `continuum up` needs none of
 them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, and passes none of these on.
@@ -113,7 +124,12 @@ them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, 
 
 def pages() -> dict[str, str]:
     """Every page of the reference: its file name and its text."""
-    return {"actions.md": actions(), "clocks.md": clocks(), "settings.md": settings()}
+    return {
+        "actions.md": actions(),
+        "clocks.md": clocks(),
+        "settings.md": settings(),
+        "directory.md": directory(),
+    }
 
 
 def actions() -> str:
@@ -242,6 +258,22 @@ def _ladder(ladder: Sequence[Rung], *, round_the_clock: bool) -> str:
     return "; ".join(
         f"{'at once' if rung.after_hours == 0 else f'{rung.after_hours:g} {unit}'}: {rung.tell.replace('_', ' ')}"
         for rung in ladder
+    )
+
+
+def directory() -> str:
+    """The file that sets up a clinic: what must be in it, and the example."""
+    owed = {queue: [rule.label for rule in TASKS.values() if rule.owner == queue] for queue in NEEDED}
+    rows = ((f"`{queue}`", "; ".join(labels)) for queue, labels in owed.items())
+    example = (files("continuum") / EXAMPLE).read_text("utf-8")
+    return "\n".join(
+        [
+            "# The directory\n",
+            WRITTEN,
+            ABOUT_DIRECTORY,
+            _table(("Queue", "Tasks that it owes"), rows),
+            f"## The example clinic\n\n```yaml\n{example}```\n",
+        ]
     )
 
 

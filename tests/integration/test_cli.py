@@ -191,7 +191,7 @@ class TestRefusals:
 
     async def test_each_says_why_and_what_is_right(self, town: Town, journey: str) -> None:
         why = await self.refused(town, "NotNow", journey, "accept")
-        assert why.startswith("accept cannot be done in this stage; possible now: answer_check, book_visit,")
+        assert why.startswith("accept cannot be done in this stage; possible now: accept_handover, acknowledge_task,")
         why = await self.refused(town, "StageMoved", journey, "hold", "--expect", "intake", **HOLD)
         assert why == "this was meant for Intake; the journey is now in Therapy"
         await self.refused(town, "NotOnHold", journey, "resume")
