@@ -127,6 +127,7 @@ class TestAQueue:
         assert resolve(found, "queue:triage", START).email == "triage@all.example", "the first clinic is the default"
         assert told(found, "supervisor:triage", at_clinic="north")[0] == "person:p-1"
         assert told(found, "person:p-gone", at_clinic="north")[0] == "person:p-2", "each clinic has its own lead"
+        assert problems(found) == ()
 
     def test_its_supervisor_or_whoever_stands_in(self) -> None:
         found = directory(absences=(away("p-boss", 0, 24, "p-3"),))
@@ -151,6 +152,17 @@ class TestOnCall:
     )
     def test_whoever_is_on_duty_is_told(self, hours: float, who: str) -> None:
         assert told(directory(on_call=self.ROTA), "queue:on_call", hours) == (f"person:{who}", "on call")
+
+    def test_a_clinics_own_rota_comes_before_the_one_for_all_and_anothers_never(self) -> None:
+        rota = (
+            Duty(person="p-1", begins=at(0), ends=at(12), clinic="main"),
+            Duty(person="p-2", begins=at(1), ends=at(24)),
+            Duty(person="p-3", begins=at(2), ends=at(24), clinic="north"),
+        )
+        found = directory(clinics=(clinic(), clinic("north"), clinic("south")), on_call=rota)
+        assert told(found, "queue:on_call", 3, at_clinic="main")[0] == "person:p-1"
+        assert told(found, "queue:on_call", 3, at_clinic="south")[0] == "person:p-2"
+        assert told(found, "queue:on_call", 13, at_clinic="main")[0] == "person:p-2"
 
     @pytest.mark.parametrize("hours", [-0.01, 24])
     def test_with_nobody_on_duty_it_is_the_mailbox(self, hours: float) -> None:

@@ -73,7 +73,7 @@ class Race:
                     journey=player.journey,
                     name="acknowledge_task",
                     data={"task": task.id, "rung": task.rung},
-                    actor=Person(person="p-ann", role="therapist", tenant=player.tenant),
+                    actor=Person(person="p-therapist", role="therapist", tenant=player.tenant),
                     action_id=f"race-{n}",
                     expected=Expected(stage=Stage.INTAKE),
                 )
