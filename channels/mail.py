@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from datetime import datetime
 from email.message import EmailMessage
@@ -12,6 +13,11 @@ import aiosmtplib
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 TIMEOUT_SECONDS = 15.0
+LONGEST_ADDRESS = 254
+"""Characters, RFC 5321 section 4.5.3.1 (a path of 256 with its angle brackets)."""
+ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)*")
+"""One plain address: stricter than the standard, whose quotes, comments and routes nobody's address needs, and which
+are how one address becomes several."""
 
 
 class MailSettings(BaseModel):
@@ -37,6 +43,9 @@ class Letter(BaseModel):
     subject: str
     body: str
     date: datetime
+    language: str = "en"
+    references: str | None = None
+    """A Message-ID that all mails about one thing name, so that a mail program shows them together."""
 
 
 class Sent(BaseModel):
@@ -50,6 +59,8 @@ class Sent(BaseModel):
 
     outcome: Literal["sent", "later", "failed", "uncertain"]
     reason: str | None = None
+    reached: bool = True
+    """False: there was no mail server to talk to, so that no other message would fare better now."""
 
 
 class Mail:
@@ -70,17 +81,17 @@ class Mail:
             if self._settings.username and self._settings.password:
                 await client.login(self._settings.username, self._settings.password.get_secret_value())
         except aiosmtplib.SMTPAuthenticationError as error:
-            return Sent(outcome="later", reason=f"the mail server refused our sign-in ({error.code})")
+            return Sent(outcome="later", reason=f"the mail server refused our sign-in ({error.code})", reached=False)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            return Sent(outcome="later", reason=f"no mail server ({type(error).__name__})")
+            return Sent(outcome="later", reason=f"no mail server ({type(error).__name__})", reached=False)
         try:
-            return await self._hand_over(client, message)
+            return await self._hand_over(client, message, letter.to)
         finally:
             client.close()
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage) -> Sent:
+    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage, to: str) -> Sent:
         try:
-            await client.send_message(message)
+            await client.send_message(message, recipients=[to])
         except aiosmtplib.SMTPRecipientsRefused as error:
             codes = [recipient.code for recipient in error.recipients]
             final = any(code >= 500 for code in codes)
@@ -108,6 +119,8 @@ class Mail:
         )
 
     def _message(self, letter: Letter) -> EmailMessage:
+        if len(letter.to) > LONGEST_ADDRESS or not ADDRESS.fullmatch(letter.to):
+            raise ValueError("not one plain address")
         message = EmailMessage()
         message["Message-ID"] = letter.message_id
         message["From"] = self._settings.sender
@@ -115,5 +128,8 @@ class Mail:
         message["Subject"] = letter.subject
         message["Date"] = format_datetime(letter.date)
         message["Auto-Submitted"] = "auto-generated"
+        message["Content-Language"] = letter.language
+        if letter.references:
+            message["References"] = letter.references
         message.set_content(letter.body)
         return message

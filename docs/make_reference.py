@@ -1,4 +1,4 @@
-"""Writes docs/reference/: the actions, the tasks and the settings, as the code has them.
+"""Writes docs/reference/: the actions, the tasks, the notices and the settings, as the code has them.
 
     python docs/make_reference.py
 
@@ -15,7 +15,9 @@ from typing import Any
 
 from care.action import ACTIONS, Action
 from care.journey import Stage
+from care.notice import NOTICES
 from care.task import TASKS, Rung
+from channels.templates.words import CODED, LANGUAGES, words
 from continuum.settings import Settings
 from workflows.connection import STAGES
 
@@ -47,6 +49,7 @@ SETTINGS = {
     "smtp_password_file": "a file with the password for that name",
     "smtp_tls": "whether the connection to the mail server is encrypted, and how",
     "alarm_address": "where a red flag's alarm goes when the directory cannot be read",
+    "digest_seconds": "so many seconds a reminder to staff waits for others, to go out in one mail with them",
     "tenant": "which provider this is; a name in every row",
     "log_level": "what is logged",
 }
@@ -85,6 +88,26 @@ on the day that was given. After the last step of a ladder the clinic's named le
 the task is settled. `open h` are hours of opening time.
 """
 
+ABOUT_NOTICES = """\
+A notice is one message to one person. Each has a class, and the class says what happens on its way:
+
+- **Needs consent**: it is not even queued without the patient's consent to messages.
+- **In a digest**: it may wait for `CONTINUUM_DIGEST_SECONDS`, to go out in one mail with others for the same address.
+- **Nobody knows whether it left** (the connection broke after the message was handed over, or the worker was killed):
+  *resend* once, under the same Message-ID, since two are better than none; *task*: a person makes sure; *leave*:
+  nothing happens, for what it is about is chased by itself.
+- **It did not arrive** (refused, bounced, not taken in three days): *task*: a person gets `deliver_notice`; *leave*:
+  nothing happens.
+
+These are design choices, not clinically reviewed.
+"""
+
+ABOUT_WORDS = """\
+No clinical content and no patient's name in a subject or a first line: the record has it. Words in braces are filled
+in.
+**The Arabic has not been reviewed by a native speaker yet.**
+"""
+
 ABOUT_SETTINGS = """\
 Read from the environment by the worker, and by the command line where no folder is named. `continuum up` needs none of
 them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, and passes none of these on.
@@ -93,7 +116,7 @@ them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, 
 
 def pages() -> dict[str, str]:
     """Every page of the reference: its file name and its text."""
-    return {"actions.md": actions(), "tasks.md": tasks(), "settings.md": settings()}
+    return {"actions.md": actions(), "tasks.md": tasks(), "notices.md": notices(), "settings.md": settings()}
 
 
 def actions() -> str:
@@ -179,6 +202,49 @@ def _ladder(ladder: Sequence[Rung], *, round_the_clock: bool) -> str:
         f"{'at once' if rung.after_hours == 0 else f'{rung.after_hours:g} {unit}'}: {rung.tell.replace('_', ' ')}"
         for rung in ladder
     )
+
+
+def notices() -> str:
+    """What is said to whom, and how it is treated on its way."""
+    rows = (
+        (
+            f"`{template}`",
+            rule.kind,
+            "yes" if rule.needs_consent else "no",
+            "yes" if rule.digest else "no",
+            rule.uncertain,
+            rule.undelivered,
+        )
+        for template, rule in NOTICES.items()
+    )
+    columns = (
+        "Notice",
+        "Class",
+        "Needs consent",
+        "In a digest",
+        "Nobody knows whether it left",
+        "It did not arrive",
+    )
+    parts = ["# Notices\n", WRITTEN, ABOUT_NOTICES, _table(columns, rows), "## What they say\n", ABOUT_WORDS]
+    spoken = [words(language) for language in LANGUAGES]
+    head = [of.language for of in spoken]
+    texts = (
+        (
+            f"`{template}`",
+            *(_cell(f"**{of.templates[template].subject}**\n{of.templates[template].body}") for of in spoken),
+        )
+        for template in NOTICES
+    )
+    parts.append(_table(("Notice", *head), texts))
+    for fact in CODED:
+        codes = getattr(spoken[0], fact)
+        said = ((f"`{code}`", *(_cell(getattr(of, fact)[code]) for of in spoken)) for code in codes)
+        parts += [f"### `{{{fact}}}`\n", _table(("Code", *head), said)]
+    return "\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    return text.replace("\n", "<br>")
 
 
 def settings() -> str:

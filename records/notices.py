@@ -2,83 +2,108 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from care.notice import Notice
+from care.notice import NOTICES, Notice, Template
 from records.database import Database
 
 Status = Literal["queued", "sent", "failed", "uncertain"]
+
+A_PERSONS_WHEN_FAILED = [template for template, rule in NOTICES.items() if rule.undelivered == "task"]
+A_PERSONS_WHEN_UNCERTAIN = [template for template, rule in NOTICES.items() if rule.uncertain != "leave"]
 
 
 class Queued(BaseModel):
     """A notice to send, with the address it goes to, when one is known."""
 
     id: str
+    tenant: str
     journey: str
     recipient: str
-    template: str
+    template: Template
     facts: dict[str, Any]
-    send_after: Any
+    send_after: datetime
     status: str
+    escalation: str | None
     name: str | None
     email: str | None
+    languages: list[str]
+    """Of the person who reads it, BCP 47, most wanted first; empty where it is not known."""
+
+
+ADDRESSED = """
+    select n.id, n.tenant, n.journey, n.recipient, n.template, n.facts, n.send_after, n.status, n.escalation,
+           case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
+                when n.recipient = 'referrer' then r.requester->>'name' else c.name end as name,
+           case when n.recipient = 'patient' then p.email
+                when n.recipient = 'referrer' then r.requester_email else c.email end as email,
+           case when n.recipient = 'patient' then p.languages else '[]' end as languages
+    from continuum.notice n
+    left join continuum.referral r on r.journey = n.journey
+    left join continuum.patient p on p.id = r.patient
+    left join continuum.contact c on c.tenant = n.tenant and c.id = n.recipient
+"""
+"""Notices with the person each is for, as `Queued` reads them."""
 
 
 async def queued(database: Database, tenant: str, ids: tuple[str, ...]) -> list[Queued]:
-    """The notices among these ids that still have to be sent (or whose last attempt ended nobody knows how)."""
+    """The notices among these ids that still have to be sent (or whose last attempt ended nobody knows how).
+
+    Without those that wait for a digest.
+    """
     rows = await database.fetch(
-        """
-        select n.id, n.journey, n.recipient, n.template, n.facts, n.send_after, n.status,
-               case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
-                    when n.recipient = 'referrer' then r.requester->>'name' else c.name end as name,
-               case when n.recipient = 'patient' then p.email
-                    when n.recipient = 'referrer' then r.requester_email else c.email end as email
-        from continuum.notice n
-        left join continuum.referral r on r.journey = n.journey
-        left join continuum.patient p on p.id = r.patient
-        left join continuum.contact c on c.tenant = n.tenant and c.id = n.recipient
-        where n.tenant = $1 and n.id = any($2) and n.status in ('queued', 'sending') order by n.send_after, n.id
-        """,
+        ADDRESSED + " where n.tenant = $1 and n.id = any($2) and n.status in ('queued', 'sending') and not n.digest"
+        " order by n.send_after, n.id",
         tenant,
         list(ids),
     )
     return [Queued(**dict(r)) for r in rows]
 
 
-async def claim(database: Database, notice: str, message_id: str, *, again: bool = False) -> bool:
-    """Say that an attempt begins. False when it was sent or stopped in the meantime, or somebody else is at it.
+async def claim(database: Database, notice: str, message_id: str, *, again: bool = False) -> int:
+    """Say that an attempt begins. Its number; 0 when it was sent or stopped meanwhile, or somebody else is at it.
 
     `again`: also where an earlier attempt began and nobody knows how it ended.
     """
     row = await database.row(
         "update continuum.notice set status = 'sending', message_id = $2, channel = 'email', attempts = attempts + 1,"
-        " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) returning id",
+        " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) returning attempts",
         notice,
         message_id,
         again,
     )
-    return row is not None
+    return int(row["attempts"]) if row else 0
 
 
 async def mark(database: Database, notice: str, outcome: Status, reason: str | None = None) -> None:
-    """How the attempt ended. `queued` means that it certainly did not leave and will be tried again."""
+    """How the attempt ended. `queued` means that it certainly did not leave and will be tried again.
+
+    A bounce that was quicker than this stands.
+    """
     await database.execute(
-        "update continuum.notice set status = $2, reason = $3 where id = $1", notice, outcome, reason
+        "update continuum.notice set status = $2, reason = $3 where id = $1 and status in ('queued', 'sending')",
+        notice,
+        outcome,
+        reason,
     )
 
 
 async def lost(database: Database, tenant: str, ids: tuple[str, ...], *, but: str) -> tuple[str, ...]:
-    """Those of these notices that did not, or not certainly, leave and are owed to somebody.
+    """Those of these notices that did not, or not certainly, leave and are a person's to deliver (`care.notice`).
 
     Without those to the patient whose reason is `but`: a patient without an address is told at the next visit.
     """
     rows = await database.fetch(
-        "select id from continuum.notice where tenant = $1 and id = any($2) and status in ('failed', 'uncertain')"
-        " and not (recipient = 'patient' and reason is not distinct from $3) order by send_after, id",
+        "select id from continuum.notice where tenant = $1 and id = any($2)"
+        " and (status = 'failed' and template = any($3) or status = 'uncertain' and template = any($4))"
+        " and not (recipient = 'patient' and reason is not distinct from $5) order by send_after, id",
         tenant,
         list(ids),
+        A_PERSONS_WHEN_FAILED,
+        A_PERSONS_WHEN_UNCERTAIN,
         but,
     )
     return tuple(r["id"] for r in rows)

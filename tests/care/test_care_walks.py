@@ -185,7 +185,7 @@ def test_a_deadline_that_falls_on_a_sunday_wakes_nobody_on_a_sunday() -> None:
     assert ladder_times(driver)
     assert all(calendar.is_open(at, at) for at in ladder_times(driver))
     first = driver.told("queue:intake", "task_due")
-    assert "Review the hold" in {n.facts["task"] for n in first}
+    assert "review_hold" in {n.facts["task"] for n in first}
 
 
 def test_a_ladder_late_by_a_stopped_worker_waits_for_the_clinic_to_open() -> None:

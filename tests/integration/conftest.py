@@ -75,7 +75,9 @@ class Town:
 async def town() -> AsyncIterator[Town]:
     """One stack for all tests that leave it running as it was."""
     with temporary_folder() as path:
-        options = Options(folder=path, time_skipping=True, migrate=bring_up_to_date, worker_env={})
+        options = Options(
+            folder=path, time_skipping=True, migrate=bring_up_to_date, worker_env={"CONTINUUM_DIGEST_SECONDS": "1"}
+        )
         async with running(options) as stack:
             database = await Database.open(stack.dsn("app"), size=10)
             inbox = path.parent / "inbox"

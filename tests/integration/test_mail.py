@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -18,26 +18,21 @@ from temporalio.exceptions import ApplicationError
 import worker
 from activities.messages import MailMessages
 from activities.signatures import Delivery
-from care.notice import Notice, Template
+from care.notice import Notice
 from channels import mail as channel
 from channels.mail import Letter, Mail, MailSettings
-from channels.templates import _ANSWERS, _NEWS, render
 from continuum.demo.player import Player
 from continuum.demo.stories import nothing_found
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, running
 from continuum.settings import Settings
 from continuum.site import bring_up_to_date
-from gateway.relay import Relay
-from pathways import loader
 from records.database import Database, DatabaseAway
 from tests.conftest import House
 from tests.integration.tools import PATIENT, message, order, proxy_to, until
 from workflows.connection import connect
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
-PREVIEW = 150
-STAFF = {"task_due", "task_escalated", "red_flag_alarm"}
 NOTICE = "j-mail:notice:{}"
 
 
@@ -114,7 +109,7 @@ def messages(database: Database, server: Server) -> MailMessages:
 _numbers = iter(range(1, 10_000))
 
 
-async def queue(database: Database, email: str, template: str = "task_due") -> str:
+async def queue(database: Database, email: str, template: str = "visit_booked") -> str:
     """A notice that waits for its letter."""
     notice = NOTICE.format(next(_numbers))
     await database.execute(
@@ -122,7 +117,7 @@ async def queue(database: Database, email: str, template: str = "task_due") -> s
     )
     await database.execute(
         "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash)"
-        " values ($1, 'j-mail', 'clinic', $1, $2, '{\"task\": \"Answer\", \"due\": \"today\"}', $3, '')",
+        " values ($1, 'j-mail', 'clinic', $1, $2, '{}', $3, '')",
         notice,
         template,
         NOW,
@@ -280,11 +275,11 @@ async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(database: 
     record, temporal, *_ = database
     doctor = "quill@surgery.example"
     smtp.script[doctor] = "abort"
-    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port)
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1)
     client = await connect(temporal)
     stop = asyncio.Event()
     async with worker.build(client, record, settings):
-        relaying = asyncio.create_task(Relay(client, record).run(stop))
+        beside = worker.loops(client, record, settings, stop)
         try:
             house = House(None, client, record, settings, None, [])  # type: ignore[arg-type]
             player = Player("mail", client, record, house.calendar, tenant="clinic", narrate=lambda who, r: None)
@@ -307,35 +302,7 @@ async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(database: 
             await player.until_closed()
         finally:
             stop.set()
-            await relaying
-
-
-def every_letter(name: str | None) -> Iterator[tuple[Template, str, str]]:
-    facts = {"task": "Answer the referral", "due": "today", "urgency": "E0", "when": "Monday", "occasion": "month 3"}
-    for template in get_args(Template):
-        for answer in _ANSWERS if template == "referral_answer" else [""]:
-            for news in _NEWS if template == "journey_news" else [""]:
-                said = {k: v for k, v in (("answer", answer), ("news", news)) if v}
-                yield (template, *render(template, {**facts, **said}, journey="j1", name=name))
-
-
-def clinical_words() -> set[str]:
-    words = {"pain", "knee", "surgery", "surgeon", "surgical", "fracture", "clot", "diagnosis", "score", "emergency"}
-    for pathway in loader.latest().values():
-        words |= {measure.name.lower() for measure in pathway.measures}
-        words |= {flag.suspected.lower() for flag in pathway.red_flags}
-    return words
-
-
-def test_no_news_of_a_patient_in_a_subject_or_a_preview() -> None:
-    words = clinical_words()
-    assert len(words) > 20
-    for template, subject, body in every_letter("Xantippe"):
-        for shown in (subject, body[:PREVIEW]):
-            assert not [word for word in words if word in shown.lower()], (template, shown)
-        assert "Xantippe" not in subject
-        assert "{" not in subject + body, "nothing is left to fill in"
-        assert ("j1" in body) == (template in STAFF), "only staff can open the record"
+            await asyncio.gather(*beside)
 
 
 async def test_the_patients_name_stands_in_no_letter_to_the_patient(database: Base, smtp: Server) -> None:
@@ -367,15 +334,6 @@ async def test_the_patients_name_stands_in_no_letter_to_the_patient(database: Ba
     assert smtp.recipients == ["x@mail.example"]
     assert b"Xantippe" not in smtp.stored[0]
     assert b"Ypsilon" not in smtp.stored[0]
-
-
-@pytest.mark.parametrize(
-    "name", ["{", "{0}", "{journey.__class__}", "{{7*7}}", "%s %(x)s", "<b>Jo</b>", "\x1b[31m", "é"]
-)
-def test_a_name_is_text_and_no_template(name: str) -> None:
-    _, body = render("task_due", {"task": "{due}", "due": "today"}, journey="j1", name=name)
-    assert body.splitlines()[0] == f"Dear {name},"
-    assert "This is due now: {due}." in body
 
 
 @pytest.mark.parametrize(
