@@ -1,0 +1,170 @@
+"""Commands that read the record: journeys, what is owed, what was said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from care.rules import Decided
+from care.rules.registry import rerun
+from continuum import output
+from continuum.commands.common import Dir, Json, Mistake, printable, run, say, write
+from continuum.site import Site
+from pathways import loader
+from records import documents
+from records import journeys as reading
+
+
+def journeys(
+    folder: Dir = None,
+    json_: Json = False,
+    stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only open, on_hold or closed.")] = None,
+) -> None:
+    """List journeys, the most urgent first."""
+
+    async def work(here: Site) -> int:
+        rows = await reading.journeys(here.database, here.tenant, stage=stage, status=status)
+        waiting = await reading.to_be_started(here.database, here.tenant)
+        if json_:
+            output.as_json(rows)
+        else:
+            output.journeys(rows)
+            if waiting:
+                output.console.print(f"{len(waiting)} more are stored and begin in a moment.")
+        return 0
+
+    run(work, folder)
+
+
+def show(
+    journey: Annotated[str, typer.Argument(help="The journey's id.", metavar="ID")],
+    folder: Dir = None,
+    json_: Json = False,
+    why: Annotated[int | None, typer.Option(help="Explain the decision of this journal row.", metavar="SEQ")] = None,
+    questions: Annotated[bool, typer.Option(help="List the red-flag questions of its pathway.")] = False,
+    pdf: Annotated[Path | None, typer.Option(help="Write its discharge summary to this file.", metavar="FILE")] = None,
+) -> None:
+    """Show one journey: where it stands, its plan with the origin of each value, and its journal."""
+
+    async def work(here: Site) -> int:
+        record = await reading.journey(here.database, here.tenant, journey)
+        if record is None:
+            raise Mistake(f"there is no journey {journey!r}; continuum journeys lists them")
+        if why is not None:
+            return _why(record, why, json_)
+        if questions:
+            return _questions(record, json_)
+        if pdf is not None:
+            return await _summary(here, record, pdf, json_)
+        if json_:
+            output.as_json(record)
+        else:
+            output.journey(record, here.stack.ui_url if here.stack else None)
+        return 0
+
+    run(work, folder)
+
+
+def _questions(record: dict[str, Any], json_: bool) -> int:
+    if record["pathway"] is None:
+        raise Mistake("this journey has no pathway yet; choose one: continuum act ID choose_pathway")
+    name, _, version = record["pathway"].partition("@")
+    pathway = loader.load(name, int(version))
+    if json_:
+        output.as_json({sign.id: sign.text for flag in pathway.red_flags for sign in flag.signs})
+    else:
+        output.questions(pathway)
+    return 0
+
+
+async def _summary(here: Site, record: dict[str, Any], file: Path, json_: bool) -> int:
+    written = [d["id"] for d in record["documents"] if d["kind"] == "discharge_summary"]
+    if not written:
+        raise Mistake("this journey has no discharge summary yet: it is written when it is signed")
+    content = await documents.pdf(here.database, here.tenant, written[-1]) or b""
+    write(file, content)
+    say(json_, {"document": written[-1], "file": str(file), "bytes": len(content)}, f"{printable(file)}: written")
+    return 0
+
+
+def _why(record: dict[str, Any], seq: int, json_: bool) -> int:
+    row = next((r for r in record["journal"] if r["seq"] == seq), None)
+    if row is None:
+        raise Mistake(f"the journal has no row {seq}; it has 1 to {len(record['journal'])}")
+    if row["rule"] is None:
+        decided = [str(r["seq"]) for r in record["journal"] if r["rule"]]
+        raise Mistake(f"row {seq} was not decided by a rule; these were: {', '.join(decided) or 'none'}")
+    decided_row = Decided(rule=row["rule"], version=row["rule_version"], inputs=row["inputs"], outcome=row["outcome"])
+    try:
+        same: bool | None = rerun(decided_row) == decided_row.outcome
+    except KeyError:
+        same = None
+    if json_:
+        output.as_json({**row, "same_today": same})
+    else:
+        output.why(row, same)
+    return 0
+
+
+def tasks(
+    folder: Dir = None,
+    json_: Json = False,
+    owner: Annotated[str | None, typer.Option(help="Only this queue or person.")] = None,
+) -> None:
+    """List what is owed, soonest due first."""
+
+    async def work(here: Site) -> int:
+        rows = await reading.tasks(here.database, here.tenant, owner=owner)
+        output.as_json(rows) if json_ else output.tasks(rows)
+        return 0
+
+    run(work, folder)
+
+
+def notices(
+    folder: Dir = None,
+    json_: Json = False,
+    journey: Annotated[str | None, typer.Option(help="Only this journey.")] = None,
+) -> None:
+    """List what was said to whom, and how it went."""
+
+    async def work(here: Site) -> int:
+        rows = await reading.notices(here.database, here.tenant, journey_id=journey)
+        output.as_json(rows) if json_ else output.notices(rows)
+        return 0
+
+    run(work, folder)
+
+
+def mail(
+    number: Annotated[int | None, typer.Argument(help="Show this message whole.")] = None,
+    folder: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Read the mail that the embedded stack's sink received."""
+    from continuum.embedded.mail import read_mail
+
+    async def work(here: Site) -> int:
+        if here.folder is None:
+            raise Mistake("only the embedded stack has a mail sink; name its folder with --dir")
+        letters = read_mail(here.folder.mail)
+        if number is not None:
+            letters = [m for m in letters if m.number == number]
+            if not letters:
+                raise Mistake(f"there is no message {number}; continuum mail lists them")
+        if json_:
+            output.as_json([m.model_dump(mode="json") for m in letters])
+        elif number is not None:
+            m = letters[0]
+            print(f"To:      {', '.join(m.to)}\nSubject: {m.subject}\n\n{m.body}")
+        else:
+            rows = ((m.number, output.when(m.received_at), ", ".join(m.to), m.subject) for m in letters)
+            output.table(
+                output.count(letters, "message"), ("No.", "Received", "To", "Subject"), rows, empty="No mail yet."
+            )
+        return 0
+
+    run(work, folder)
