@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from continuum.commands import acting, record, stack
+from continuum.commands import acting, bounces, record, stack
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
 from records.database import DatabaseAway
@@ -33,6 +33,7 @@ for command in (
     acting.act,
     record.notices,
     record.mail,
+    bounces.bounce,
     stack.worker,
     stack.migrate,
 ):

@@ -12,6 +12,7 @@ from records.database import Database
 
 Status = Literal["queued", "sent", "failed", "uncertain"]
 
+ALARMS = [template for template, rule in NOTICES.items() if rule.kind == "alarm"]
 A_PERSONS_WHEN_FAILED = [template for template, rule in NOTICES.items() if rule.undelivered == "task"]
 A_PERSONS_WHEN_UNCERTAIN = [template for template, rule in NOTICES.items() if rule.uncertain != "leave"]
 
@@ -107,6 +108,58 @@ async def lost(database: Database, tenant: str, ids: tuple[str, ...], *, but: st
         but,
     )
     return tuple(r["id"] for r in rows)
+
+
+async def bounced(database: Database, tenant: str, message_id: str, status: str) -> tuple[int, int]:
+    """A message came back: none of its notices has arrived. How many are marked now, and how many it spoke of.
+
+    A second report about the same message changes nothing.
+    """
+    row = await database.row(
+        """
+        with spoken as (
+            select id, status in ('sending', 'sent', 'uncertain') as told_otherwise
+            from continuum.notice where tenant = $1 and message_id = $2 for update
+        ), marked as (
+            update continuum.notice n set status = 'failed', reason = $3, bounced_at = now()
+            from spoken s where n.id = s.id and s.told_otherwise returning n.id
+        )
+        select (select count(*) from marked) as marked, (select count(*) from spoken) as spoken
+        """,
+        tenant,
+        message_id,
+        f"bounced ({status})",
+    )
+    return (row["marked"], row["spoken"]) if row else (0, 0)
+
+
+class Undelivered(BaseModel):
+    """A notice that did not arrive, of which its journey has not heard."""
+
+    id: str
+    journey: str
+    tenant: str
+
+
+async def undelivered_to_note(database: Database, limit: int = 50) -> list[Undelivered]:
+    """Those that a person has to deliver and that no journal row speaks of yet, of journeys that are open.
+
+    Only those that nobody waits for: what is lost while a journey's own delivery is under way, it hears from that.
+    """
+    rows = await database.fetch(
+        "select n.id, n.journey, n.tenant from continuum.notice n"
+        " join continuum.journey j on j.id = n.journey and j.tenant = n.tenant and j.status <> 'closed'"
+        " where (n.digest or n.bounced_at is not null or n.template = any($1))"
+        " and (n.status = 'failed' and n.template = any($2) or n.status = 'uncertain' and n.template = any($3))"
+        " and not exists (select 1 from continuum.journal l"
+        "   where l.journey = n.journey and l.kind = 'undelivered' and l.data->>'notice' = n.id)"
+        " order by n.tried_at, n.id limit $4",
+        ALARMS,
+        A_PERSONS_WHEN_FAILED,
+        A_PERSONS_WHEN_UNCERTAIN,
+        limit,
+    )
+    return [Undelivered(**dict(r)) for r in rows]
 
 
 async def add_alarm(database: Database, tenant: str, journey: str, notice: Notice) -> None:

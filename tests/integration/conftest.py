@@ -12,12 +12,14 @@ import pytest
 from temporalio.client import Client
 
 from activities.clinics import calendar_of
+from channels import mail as channel
 from continuum.demo.player import Player
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, Supervisor, running
 from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
 from records import journeys
 from records.database import Database
+from tests.integration.post_office import Mailroom, Server, mailroom_built, serving
 from tests.integration.tools import PATIENT, Ran, command, message, order, until
 from workflows.connection import connect
 
@@ -84,3 +86,18 @@ async def town() -> AsyncIterator[Town]:
             inbox.mkdir()
             yield Town(stack, await connect(stack.stack.temporal_address), database, inbox)
             await database.close()
+
+
+@pytest.fixture(scope="session")
+async def mailroom() -> AsyncIterator[Mailroom]:
+    """One record for all tests of mail."""
+    async with mailroom_built() as room:
+        yield room
+
+
+@pytest.fixture
+async def smtp(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """A mail server to script; a silent one is given up after a second."""
+    monkeypatch.setattr(channel, "TIMEOUT_SECONDS", 1.0)
+    async with serving(Server()) as server:
+        yield server
