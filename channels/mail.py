@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from datetime import datetime
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Literal
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 TIMEOUT_SECONDS = 15.0
 LONGEST_ADDRESS = 254
 """Characters, RFC 5321 section 4.5.3.1 (a path of 256 with its angle brackets)."""
-ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)*")
+ADDRESS = re.compile(r"[\w.!#$%&'*+/=^`{|}~-]+@[\w-]+(\.[\w-]+)*")
 """One plain address: stricter than the standard, whose quotes, comments and routes nobody's address needs, and which
 are how one address becomes several."""
 
@@ -125,11 +126,15 @@ class Mail:
         message["Message-ID"] = letter.message_id
         message["From"] = self._settings.sender
         message["To"] = letter.to
-        message["Subject"] = letter.subject
+        message["Subject"] = letter.subject.replace(
+            "=?", "= ?"
+        )  # no encoded word: it would be decoded, line breaks too
         message["Date"] = format_datetime(letter.date)
         message["Auto-Submitted"] = "auto-generated"
         message["Content-Language"] = letter.language
         if letter.references:
             message["References"] = letter.references
         message.set_content(letter.body)
+        if message_from_bytes(message.as_bytes()).keys() != message.keys():
+            raise ValueError("a header became several")
         return message
