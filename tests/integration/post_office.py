@@ -37,6 +37,9 @@ class Server:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         what = self.script.get(address, "")
+        if what == "rcpt abort":
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
         if what.startswith("rcpt "):
             return what.removeprefix("rcpt ")
         envelope.rcpt_tos.append(address)
@@ -66,9 +69,10 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(server: Server) -> AsyncIterator[Server]:
+async def serving(server: Server, port: int = 0) -> AsyncIterator[Server]:
+    """The server, listening until the end."""
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: SMTP(server, loop=loop), "127.0.0.1", 0)
+    listening = await loop.create_server(lambda: SMTP(server, loop=loop), "127.0.0.1", port)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
