@@ -139,6 +139,7 @@ class Undelivered(BaseModel):
     id: str
     journey: str
     tenant: str
+    recipient: str
 
 
 async def undelivered_to_note(database: Database, limit: int = 50) -> list[Undelivered]:
@@ -147,7 +148,7 @@ async def undelivered_to_note(database: Database, limit: int = 50) -> list[Undel
     Only those that nobody waits for: what is lost while a journey's own delivery is under way, it hears from that.
     """
     rows = await database.fetch(
-        "select n.id, n.journey, n.tenant from continuum.notice n"
+        "select n.id, n.journey, n.tenant, n.recipient from continuum.notice n"
         " join continuum.journey j on j.id = n.journey and j.tenant = n.tenant and j.status <> 'closed'"
         " where (n.digest or n.bounced_at is not null or n.template = any($1))"
         " and (n.status = 'failed' and n.template = any($2) or n.status = 'uncertain' and n.template = any($3))"

@@ -6,7 +6,7 @@ comment on column continuum.notice.bounced_at is
 
 -- A bounce names the message; a digest is one message of several notices.
 create index notice_message on continuum.notice (message_id) where message_id is not null;
--- What waits for a digest.
-create index notice_digest on continuum.notice (recorded_at) where digest and status in ('queued', 'sending');
+-- Attempts that were cut off.
+create index notice_sending on continuum.notice (tried_at) where status = 'sending';
 -- What a journey may have to hear of.
 create index notice_undelivered on continuum.notice (journey) where status in ('failed', 'uncertain');

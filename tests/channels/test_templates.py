@@ -73,6 +73,12 @@ def test_every_language_has_words_for_everything(language: Language) -> None:
         assert set(getattr(of, fact)) == set(codes), fact
 
 
+def test_a_task_is_called_the_same_in_a_mail_and_in_the_list() -> None:
+    """But for those whose name in a subject would say what a patient has."""
+    other = {kind for kind, rule in TASKS.items() if words("en").task[kind] != rule.label}
+    assert other == {"answer_surgical_question", "record_surgery"}
+
+
 def told_in_care() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Each `tell(...)` of the steps: where it is, its template where that is said outright, its constant facts."""
     for file in sorted((Path(act.__file__).parent / "steps").glob("*.py")):
