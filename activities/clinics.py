@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from importlib.metadata import version
 
 import holidays
@@ -10,11 +10,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.signatures import Clinics, Preparation
-from care.calendar import Calendar, Hours
+from care.calendar import Calendar
+from care.directory import ClinicEntry
 from care.referral import Clinic
 from pathways import loader
-from records.clinics import ClinicRow, clinic_of
 from records.database import Database
+from records.directory import clinic_of
 
 MONTHS_AHEAD = timedelta(days=460)
 """About 15 months: a journey's longest plan is a year."""
@@ -27,19 +28,33 @@ class PostgresClinics(Clinics):
         self._database = database
 
     @activity.defn(name="prepare")
-    async def prepare(self, tenant: str, suggested_pathway: str | None, today: date) -> Preparation:
+    async def prepare(
+        self, tenant: str, suggested_pathway: str | None, today: date, clinic: str | None = None
+    ) -> Preparation:
         """See `Clinics.prepare`. Retried until the tenant has a clinic: a journey waits rather than fails."""
-        row = await clinic_of(self._database, tenant)
-        if row is None:
+        found = await clinic_of(self._database, tenant, clinic)
+        if found is None:
             raise ApplicationError("this tenant has no clinic yet", type="NoClinic")
         return Preparation(
-            clinic=Clinic(id=row.id, tenant=tenant, lead=row.lead),
-            calendar=calendar_of(row, today),
+            clinic=Clinic(
+                id=found.id,
+                tenant=tenant,
+                lead=found.lead,
+                quiet_from=found.quiet_from,
+                quiet_until=found.quiet_until,
+            ),
+            calendar=calendar_of(found, today),
             pathway=loader.latest().get(suggested_pathway) if suggested_pathway else None,
         )
 
 
-def calendar_of(clinic: ClinicRow, today: date) -> Calendar:
+def has_holidays(country: str, subdivision: str | None) -> bool:
+    """Whether the library knows the public holidays of a place."""
+    places = holidays.list_supported_countries(include_aliases=True)
+    return country in places and (subdivision is None or subdivision in places[country])
+
+
+def calendar_of(clinic: ClinicEntry, today: date) -> Calendar:
     """Open days and hours from today on: the week, less public holidays, with the clinic's own overrides."""
     ends = today + MONTHS_AHEAD
     years = range(today.year, ends.year + 1)
@@ -47,15 +62,12 @@ def calendar_of(clinic: ClinicRow, today: date) -> Calendar:
     closed = {day: name for day, name in sorted(found.items()) if today <= day <= ends}
     for day, reason in clinic.overrides.items():
         if reason:
-            closed[date.fromisoformat(day)] = reason
+            closed[day] = reason
         else:
-            closed.pop(date.fromisoformat(day), None)
+            closed.pop(day, None)
     return Calendar(
         timezone=clinic.timezone,
-        week=tuple(
-            tuple(Hours(opens=time.fromisoformat(opens), closes=time.fromisoformat(closes)) for opens, closes in day)
-            for day in clinic.week
-        ),
+        week=clinic.week,
         closed=closed,
         starts=today,
         ends=ends,

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import structlog
 
+from activities.addresses import addressed
 from activities.messages import CUT_OFF, NO_ADDRESS
 from channels.ids import MessageIds
 from channels.mail import Letter, Mail
@@ -74,16 +75,26 @@ class Digests:
         found = await digests.waiting(
             self._database, after_seconds=self._after, retry_seconds=self._retry, limit=AT_ONCE
         )
+        if not any(one.due for one in found):
+            return
+        people = {n.id: n for n in await self._addressed([one.notice for one in found])}
         together: dict[tuple[str, str | None], list[Queued]] = defaultdict(list)
         due = set()
         for one in found:
-            key = (one.notice.tenant, one.notice.email.lower() if one.notice.email else None)
-            together[key].append(one.notice)
+            notice = people[one.notice.id]
+            key = (notice.tenant, notice.email.lower() if notice.email else None)
+            together[key].append(notice)
             if one.due:
                 due.add(key)
         for key, notices in together.items():
             if key in due and not await self._send(notices):
                 return  # the others would wait for the same server; they are looked at again in a moment
+
+    async def _addressed(self, found: list[Queued]) -> list[Queued]:
+        """With the addresses of whoever the directory says, tenant by tenant."""
+        tenants = sorted({n.tenant for n in found})
+        known = [await addressed(self._database, t, [n for n in found if n.tenant == t]) for t in tenants]
+        return [notice for of_tenant in known for notice in of_tenant]
 
     async def _send(self, notices: list[Queued]) -> bool:
         """One mail to one address. False when no mail server can be reached."""

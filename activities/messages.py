@@ -8,14 +8,17 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.addresses import addressed, resolved
 from activities.replies import task_of
 from activities.signatures import Delivery, Messages
+from care.directory import Resolved
 from care.notice import NOTICES, Notice
 from channels.ids import MessageIds
 from channels.mail import Letter, Mail, Sent
 from channels.templates import language_for, render
 from records import notices
 from records.database import Database, DatabaseAway
+from records.directory import load
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +45,8 @@ class MailMessages(Messages):
         for reply in await notices.replies(self._database, delivery.tenant, delivery.ids):
             await notices.reply_ready(self._database, reply["id"], task_of(reply))
         waiting = 0
-        for notice in await notices.queued(self._database, delivery.tenant, delivery.ids):
+        queued = await notices.queued(self._database, delivery.tenant, delivery.ids)
+        for notice in await addressed(self._database, delivery.tenant, queued):
             sent = await self._attempt(notice)
             waiting += sent.outcome == "later"
         if waiting:
@@ -90,25 +94,44 @@ class MailMessages(Messages):
         """See `Messages.alarm`. The message comes first; the row of it is written when PostgreSQL can."""
         journey = notice.id.split(":", 1)[0]
         name, address = "clinician on call", self._alarm_address
-        attempt, message_id = 0, self._ids.of(notice.id)
+        attempt, message_id, language = 0, self._ids.of(notice.id), language_for([])
         try:
             async with asyncio.timeout(ALARM_WAITS_SECONDS):
                 if (known := await notices.status(self._database, notice.id)) in ("sent", "failed", "uncertain"):
                     return known
-                name, address = await notices.contact(self._database, tenant, notice.to) or (name, address)
+                to = await self._on_call(tenant, journey, notice)
                 await notices.add_alarm(self._database, tenant, journey, notice)
+                if to is not None and to.email is not None:
+                    name, address, language = to.name, to.email, language_for([to.language])
+                    await notices.resolved(self._database, tenant, {notice.id: (to.id, to.why)})
                 attempt = await notices.claim(self._database, notice.id, message_id, again=True)
         except (DatabaseAway, TimeoutError):
             log.warning("alarm_without_record", journey=journey)
-        filled = render(notice.template, notice.facts, journey=journey, name=name)
+        filled = render(notice.template, notice.facts, journey=journey, name=name, language=language)
         sent = await self._mail.send(
-            Letter(message_id=message_id, to=address, subject=filled.subject, body=filled.body, date=notice.send_after)
+            Letter(
+                message_id=message_id,
+                to=address,
+                subject=filled.subject,
+                body=filled.body,
+                date=notice.send_after,
+                language=filled.language,
+            )
         )
         if sent.outcome == "later" or (sent.outcome == "uncertain" and attempt < MAY_BE_TWO):
             raise ApplicationError(f"the alarm has not certainly left: {sent.reason}", type="MailAway")
         await notices.add_alarm(self._database, tenant, journey, notice)
         await notices.mark(self._database, notice.id, sent.outcome, sent.reason)
         return sent.outcome
+
+    async def _on_call(self, tenant: str, journey: str, notice: Notice) -> Resolved | None:
+        clinic = await notices.clinic(self._database, tenant, journey)
+        try:
+            directory = await load(self._database, tenant)
+        except ValueError:  # what stands there is no directory: no reason for an alarm to stay here
+            log.warning("directory_unreadable")
+            return None
+        return resolved(directory, notice.to, notice.send_after, clinic=clinic)
 
 
 def _status(sent: Sent) -> notices.Status:

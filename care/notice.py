@@ -9,7 +9,8 @@ from care.model import Model, Slug
 from care.score import ScoreValue
 
 Audience = str
-"""`patient`, `referrer`, `queue:NAME` or `person:ID`; addresses are looked up where the notice is sent."""
+"""`patient`, `referrer`, `queue:NAME`, `supervisor:QUEUE` or `person:ID`; who that is, and where they are reached, is
+looked up where the notice is sent (see `care/directory`)."""
 
 Template = Literal[
     "task_due",

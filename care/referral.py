@@ -39,6 +39,8 @@ class Referral(State):
     received_at: datetime
     urgency: ReferralUrgency = "routine"
     suggested_pathway: Slug | None = None
+    clinic: Slug | None = None
+    """The clinic it was sent to, where the tenant has several and it is known; else the tenant's default one."""
     age: int | None = None
     """In years at receipt; 90 and over is 90."""
     sex: Literal["male", "female"] | None = None

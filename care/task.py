@@ -86,7 +86,8 @@ class TaskRule(Model):
     @property
     def when(self) -> str:
         """The due time in words."""
-        return self.due_words or (f"{self.due} open days after the start" if self.due else "at once")
+        days = f"{self.due} open day{'s' * (self.due != 1)} after the start"
+        return self.due_words or (days if self.due else "at once")
 
 
 _USUAL = (

@@ -148,10 +148,10 @@ class Mail:
         )  # no encoded word: it would be decoded, line breaks too
         message["Date"] = format_datetime(letter.date)
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = letter.language
         if letter.references:
             message["References"] = letter.references
         message.set_content(letter.body)
+        message["Content-Language"] = letter.language  # last: `set_content` drops what describes a content before
         if message_from_bytes(message.as_bytes()).keys() != message.keys():
             raise ValueError("a header became several")
         return message

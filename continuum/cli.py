@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from continuum.commands import acting, bounces, record, stack
+from continuum.commands import acting, bounces, directory, record, stack, tasks
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
 from records.database import DatabaseAway
@@ -29,8 +29,12 @@ for command in (
     acting.refer,
     record.journeys,
     record.show,
-    record.tasks,
+    tasks.tasks,
     acting.act,
+    tasks.claim,
+    tasks.assign,
+    tasks.acknowledge,
+    tasks.reassign,
     record.notices,
     record.mail,
     bounces.bounce,
@@ -38,6 +42,13 @@ for command in (
     stack.migrate,
 ):
     app.command()(command)
+
+for name, group in (
+    ("directory", directory.directory),
+    ("absence", directory.absence),
+    ("on-call", directory.on_call),
+):
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from care.directory import Directory
 from care.pathway import Pathway
 
 Row = dict[str, Any]
@@ -93,12 +94,19 @@ def journeys(rows: list[Row]) -> None:
 
 
 def tasks(rows: list[Row]) -> None:
-    """What is owed."""
+    """What is owed. A task's id begins with its journey's."""
     table(
         count(rows, "open task"),
-        ("Due", "Task", "Owner", "Patient", "Stage", "Journey"),
+        ("Due", "Task", "Owner", "Patient", "Stage", "Task id"),
         (
-            (when(r["due_at"]), r["label"], r["owner"].split(":", 1)[-1], r["patient"], r["stage"], r["journey"])
+            (
+                when(r["due_at"]),
+                r["label"],
+                r["owner"].split(":", 1)[-1],
+                r["patient"],
+                r["stage"],
+                r["id"],
+            )
             for r in rows
         ),
         empty="Nothing is owed.",
@@ -220,6 +228,44 @@ def why(row: Row, same: bool | None) -> None:
     for name in ("inputs", "outcome"):
         console.print(f"\n[bold]{name.capitalize()}[/]")
         console.print_json(json.dumps(row[name], default=_plain))
+
+
+def directory(found: Directory, now: datetime) -> None:
+    """Clinics, people and queues, who is away and who is on call."""
+    for clinic in found.clinics:
+        holidays = ", ".join(f"{day} {reason or 'open'}" for day, reason in sorted(clinic.overrides.items()))
+        console.print(f"[bold]{escape(clinic.name)}[/] ({clinic.id})", highlight=False)
+        console.print(f"  {clinic.timezone}, holidays of {clinic.country} {clinic.subdivision or ''}", highlight=False)
+        console.print(f"  lead {clinic.lead}; days of its own: {holidays or 'none'}\n", highlight=False)
+    table(
+        count(found.people, "person").replace("persons", "people"),
+        ("Id", "Name", "Address", "Language", "Roles", "Now"),
+        ((p.id, p.name, p.email, p.language, ", ".join(p.roles), _away(found, p.id, now)) for p in found.people),
+        empty="Nobody is there.",
+    )
+    table(
+        f"\n{count(found.queues, 'queue')}",
+        ("Id", "Clinic", "Mailbox", "Supervisor", "Members"),
+        ((q.id, q.clinic or "all", q.mailbox, q.supervisor, ", ".join(q.members)) for q in found.queues),
+        empty="There are no queues.",
+    )
+    table(
+        f"\n{count(found.absences, 'absence')}",
+        ("Person", "From", "Until", "Stands in"),
+        ((a.person, when(a.begins), when(a.ends), a.delegate) for a in found.absences),
+        empty="Nobody is away, now or later.",
+    )
+    table(
+        f"\n{count(found.on_call, 'turn')} on call",
+        ("Person", "Clinic", "From", "Until"),
+        ((d.person, d.clinic or "all", when(d.begins), when(d.ends)) for d in found.on_call),
+        empty="Nobody is on call: what goes there goes to the queue's mailbox.",
+    )
+
+
+def _away(found: Directory, person: str, now: datetime) -> str:
+    absence = found.absence(person, now)
+    return "" if absence is None else f"away{f'; {absence.delegate} stands in' if absence.delegate else ''}"
 
 
 def questions(pathway: Pathway) -> None:

@@ -12,36 +12,22 @@ from pathlib import Path
 from pydantic import ValidationError
 from temporalio.client import Client
 
+from continuum import directory_file
 from continuum.embedded.folder import Folder, Stack, StackError, read_stack
 from continuum.embedded.postgres import database_url
 from continuum.settings import Settings
-from records import clinics
+from records import directory
 from records.database import Database, DatabaseAway
 from records.migrate import MigrationError, migrate
 from workflows.connection import connect
 
 DEFAULT_FOLDER = Path(".continuum")
 CONNECT_SECONDS = 5.0
+BY_EXAMPLE = "continuum"
+"""Who put the example clinic in, for the audit."""
 
-WEEKDAY = [["08:00", "18:00"]]
-EXAMPLE_CLINIC = clinics.ClinicRow(
-    tenant="clinic",
-    id="main",
-    name="Example Rehabilitation Clinic",
-    lead="p-lead",
-    timezone="Asia/Dubai",
-    country="AE",
-    week=[WEEKDAY, WEEKDAY, WEEKDAY, WEEKDAY, [["08:00", "12:00"]], [], []],
-)
-EXAMPLE_CONTACTS = [
-    clinics.Contact(id="queue:intake", name="Intake desk", email="intake@clinic.example"),
-    clinics.Contact(id="queue:triage", name="Triage", email="triage@clinic.example"),
-    clinics.Contact(id="queue:front_desk", name="Front desk", email="front-desk@clinic.example"),
-    clinics.Contact(id="queue:therapists", name="Therapists", email="therapists@clinic.example"),
-    clinics.Contact(id="queue:supervisors", name="Supervisors", email="supervisors@clinic.example"),
-    clinics.Contact(id="queue:on_call", name="Clinician on call", email="on-call@clinic.example"),
-    clinics.Contact(id="person:p-lead", name="Clinical lead", email="lead@clinic.example"),
-]
+EXAMPLE_DIRECTORY = directory_file.example("clinic")
+EXAMPLE_CLINIC = EXAMPLE_DIRECTORY.clinics[0]
 
 
 @dataclass
@@ -102,7 +88,7 @@ async def site(folder: Path | None) -> AsyncIterator[Site]:
     except DatabaseAway:
         raise StackError("PostgreSQL cannot be reached; is the stack up? (continuum up)") from None
     try:
-        clinic = await clinics.clinic_of(database, settings.tenant)
+        clinic = await directory.clinic_of(database, settings.tenant)
         yield Site(settings.tenant, clinic.timezone if clinic else "UTC", database, address, stack, state)
     finally:
         await database.close()
@@ -116,7 +102,11 @@ async def bring_up_to_date(owner_url: str, app_role: str) -> None:
         raise StackError(str(error)) from None
     database = await Database.open(owner_url, size=1)
     try:
-        if await clinics.clinic_of(database, EXAMPLE_CLINIC.tenant) is None:
-            await clinics.save(database, EXAMPLE_CLINIC, EXAMPLE_CONTACTS)
+        await directory.change(
+            database,
+            EXAMPLE_CLINIC.tenant,
+            BY_EXAMPLE,
+            lambda standing: standing if standing.clinics else EXAMPLE_DIRECTORY,
+        )
     finally:
         await database.close()

@@ -1,4 +1,4 @@
-"""Writes docs/reference/: the actions, the tasks, the notices and the settings, as the code has them.
+"""Writes docs/reference/: the actions, the clocks, the notices and the settings, as the code has them.
 
     python docs/make_reference.py
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from care.action import ACTIONS, Action
+from care.clock import ANY_HOLD, EVENTS
 from care.journey import Stage
 from care.notice import NOTICES
 from care.task import TASKS, Rung
@@ -28,6 +29,15 @@ WORDS = {
     "clinician": "a person's id",
     "days_since_onset": "whole number of days",
     "document": "a document's id",
+    "first_day": "a date, `2026-12-01`",
+    "giver": "a person's id",
+    "id": "a score's or a visit's id",
+    "last_day": "a date, `2026-12-01`",
+    "notice": "a notice's id",
+    "of": "`person:ID` or `queue:NAME`",
+    "rung": "whole number of steps taken",
+    "to": "`person:ID` or `queue:NAME`; `hand_over`: a person's id",
+    "visits": "whole number of visits",
     "flag": "a red flag's id",
     "minutes": "whole number of minutes",
     "pathway": "a pathway's id",
@@ -80,12 +90,22 @@ A moment is written with its time zone, for example `2026-12-01T10:00:00+04:00`.
 ids in `pathways/content/red_flags.yaml` and `measures.yaml`.
 """
 
-ABOUT_TASKS = """\
-Something that a person owes. A deadline counts the clinic's open days from the moment the task is opened. Where the
-step that opens a task says something more particular, that holds: the answer to a referral counts from receipt, the
-certification of a plan is due 30 days after the plan began, a red flag's task by its urgency, and the review of a hold
-on the day that was given. After the last step of a ladder the clinic's named lead is told again every open day, until
-the task is settled. `open h` are hours of opening time.
+ABOUT_CLOCKS = """\
+A clock is started by an event, paused only for a reason named here, and never reset by an edit. Code, documentation
+and tests read the same two tables (`care/task.py`, `care/clock.py`).
+
+A **task** is something that a person owes. Its ladder counts from the due time; `open h` are hours of opening time, a
+step before the due time has a minus. After the last step the clinic's named lead is told again every open day (every
+24 hours where the ladder runs round the clock) until the task is settled. Whoever acknowledges a task keeps its ladder
+silent for the hours given, once for each acknowledgement. An outage is followed by one step, and the next keeps its
+distance to it.
+
+*Taken over* says what becomes of a clock that had run out before a caseload was imported: `skip` nothing, `do now` its
+first step at once, `spread` its first step within the next 40 opening hours, at an hour of each journey's own.
+"""
+
+ABOUT_EVENTS = """\
+What happens by itself when its time comes; nobody owes anything before.
 """
 
 ABOUT_NOTICES = """\
@@ -116,7 +136,7 @@ them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, 
 
 def pages() -> dict[str, str]:
     """Every page of the reference: its file name and its text."""
-    return {"actions.md": actions(), "tasks.md": tasks(), "notices.md": notices(), "settings.md": settings()}
+    return {"actions.md": actions(), "clocks.md": clocks(), "notices.md": notices(), "settings.md": settings()}
 
 
 def actions() -> str:
@@ -166,34 +186,78 @@ def _type(name: str, schema: dict[str, Any]) -> str:
     return WORDS[name]
 
 
-def tasks() -> str:
-    """What people owe."""
-    rows = (
+def clocks() -> str:
+    """What people owe, and what happens by itself."""
+    tasks = (
         (
-            rule.label,
+            f"{rule.label} (`{kind}`)",
+            rule.starts,
             rule.owner,
-            _days(rule.due_days),
+            rule.when + (". No visit is booked beyond it" if rule.stops_booking else ""),
             _ladder(rule.ladder, round_the_clock=rule.round_the_clock),
-            "yes" if rule.paused_by_hold else "no",
-            ", ".join(f"`{action}`" for action in rule.actions),
+            f"{rule.acknowledged_hours:g} {'h' if rule.round_the_clock else 'open h'}",
+            _holds(rule.pauses_for),
+            _either(", ".join(f"`{action}`" for action in rule.actions), rule.ends),
+            rule.backdated.replace("_", " "),
             f"{rule.basis}: {rule.source}",
         )
-        for rule in TASKS.values()
+        for kind, rule in TASKS.items()
     )
-    columns = (
+    events = (
+        (
+            f"{event.label} (`{kind}`)",
+            event.starts,
+            event.due,
+            event.then,
+            event.ends,
+            _holds(event.pauses_for),
+            event.backdated.replace("_", " "),
+            f"{event.basis}: {event.source}",
+        )
+        for kind, event in EVENTS.items()
+    )
+    task_columns = (
         "Task",
+        "Starts when",
         "Queue that owes it",
         "Due",
-        "Ladder, from the due time on",
-        "Paused by a hold",
-        "Settled by",
+        "Ladder",
+        "Acknowledged for",
+        "Paused by a hold for",
+        "Ends with",
+        "Taken over",
         "Basis and source",
     )
-    return "\n".join(["# Tasks\n", WRITTEN, ABOUT_TASKS, _table(columns, rows)])
+    event_columns = (
+        "Event",
+        "Starts when",
+        "Due",
+        "Then",
+        "Ends with",
+        "Paused by a hold for",
+        "Taken over",
+        "Basis and source",
+    )
+    return "\n".join(
+        [
+            "# Clocks\n",
+            WRITTEN,
+            ABOUT_CLOCKS,
+            "## Tasks\n",
+            _table(task_columns, tasks),
+            "## Events\n",
+            ABOUT_EVENTS,
+            _table(event_columns, events),
+        ]
+    )
 
 
-def _days(days: int) -> str:
-    return "see above" if days == 0 else f"{days} open day{'s' * (days != 1)}"
+def _holds(reasons: Sequence[str]) -> str:
+    return "any reason" if tuple(reasons) == ANY_HOLD else ", ".join(f"`{r}`" for r in reasons) or "nothing"
+
+
+def _either(*ways: str) -> str:
+    return "; or ".join(way for way in ways if way)
 
 
 def _ladder(ladder: Sequence[Rung], *, round_the_clock: bool) -> str:

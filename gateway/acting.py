@@ -27,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from care.action import ACTIONS, Action, Answer, Expected, digest
 from care.actor import Actor
 from care.journey import Stage
+from gateway.people import unknown
 from records import journeys
 from records.database import Database
 
@@ -72,6 +73,10 @@ async def perform(
     if words is not None:
         note = await _keep_note(database, journey, actor, action_id, words)
         action = action.model_copy(update={"note": note})
+    if (wrong := await unknown(database, actor.tenant, name, action)) is not None:
+        if (first := await _answered_before(database, journey, action)) is not None:
+            return first
+        raise ActionRefused(*wrong)
     handle = client.get_workflow_handle(journey)
     try:
         return await _send(handle, name, action, deadline)

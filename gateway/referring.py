@@ -30,15 +30,18 @@ class Received(BaseModel):
     path: str | None = None
 
 
-async def receive(database: Database, raw: bytes, *, tenant: str, source: str, now: datetime) -> Received:
+async def receive(
+    database: Database, raw: bytes, *, tenant: str, source: str, now: datetime, clinic: str | None = None
+) -> Received:
     """Store one message, whatever it is, and say what became of it. Raises DatabaseAway: then nothing is acknowledged.
 
-    `source` names the sender where the message does not say who it is.
+    `source` names the sender where the message does not say who it is; `clinic` is the one of this tenant's that it
+    was sent to.
     """
     incoming = read_referral(raw, default_source=source)
     if isinstance(incoming, Refusal):
         return await _refuse(database, raw, tenant=tenant, source=source, reason=incoming.reason, path=incoming.path)
-    stored = await referrals.store(database, _record(incoming, raw, tenant, now))
+    stored = await referrals.store(database, _record(incoming, raw, tenant, now, clinic))
     if stored.outcome == "conflict":
         reason = "this delivery's id was used before for other content: give every delivery an id of its own"
         return await _refuse(database, raw, tenant=tenant, source=source, reason=reason, path=incoming.path)
@@ -65,7 +68,9 @@ async def _refuse(database: Database, raw: bytes, *, tenant: str, source: str, r
     return Received(outcome="refused", reason=reason, path=path)
 
 
-def _record(incoming: IncomingReferral, raw: bytes, tenant: str, now: datetime) -> referrals.NewReferral:
+def _record(
+    incoming: IncomingReferral, raw: bytes, tenant: str, now: datetime, clinic: str | None = None
+) -> referrals.NewReferral:
     patient, requester = incoming.patient, incoming.requester
     return referrals.NewReferral(
         journey=f"j{secrets.token_hex(8)}",
@@ -82,18 +87,19 @@ def _record(incoming: IncomingReferral, raw: bytes, tenant: str, now: datetime) 
         requester_email=requester.email,
         texts=list(incoming.texts),
         codes=[c.model_dump() for c in (*incoming.reason_codes, *incoming.codes)],
-        facts=_facts(incoming, now).model_dump(mode="json"),
+        facts=_facts(incoming, now, clinic).model_dump(mode="json"),
         received_at=now,
     )
 
 
-def _facts(incoming: IncomingReferral, now: datetime) -> Referral:
+def _facts(incoming: IncomingReferral, now: datetime, clinic: str | None) -> Referral:
     """What a workflow may know. Codes stay behind: only the pathway that they suggest goes on."""
     codes = [(c.system or "", c.code) for c in (*incoming.reason_codes, *incoming.codes)]
     return Referral(
         received_at=now,
         urgency=incoming.priority or "routine",
         suggested_pathway=loader.suggest(codes),
+        clinic=clinic,
         age=_age(incoming.patient.birth_date, now.date()),
         sex=_SEXES.get(incoming.patient.gender or ""),
         patient_matched=incoming.patient.matched_by_message,

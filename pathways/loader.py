@@ -59,7 +59,7 @@ class PathwayError(ValueError):
         return (self, *self.others)
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """Safe YAML; a key written twice is a mistake, not a second opinion."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -95,7 +95,7 @@ class Library:
 def read_yaml(path: Traversable) -> Mapping[str, Any]:
     """One YAML file as a mapping. Raises PathwayError where it is not YAML, or not a mapping."""
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}" if mark else ""

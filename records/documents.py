@@ -59,7 +59,7 @@ async def course(database: Database, tenant: str, journey: str) -> dict[str, Any
         left join continuum.journey j on j.id = r.journey and j.tenant = r.tenant
         left join continuum.patient p on p.id = r.patient and p.tenant = r.tenant
         left join continuum.clinic c on c.tenant = r.tenant and c.id = coalesce(j.clinic, c.id)
-        where r.tenant = $1 and r.journey = $2 order by c.id limit 1
+        where r.tenant = $1 and r.journey = $2 order by c.position, c.id limit 1
         """,
         tenant,
         journey,
@@ -96,9 +96,9 @@ async def course(database: Database, tenant: str, journey: str) -> dict[str, Any
         journey,
     )
     people = await database.fetch(
-        "select id, name from continuum.contact where tenant = $1 and id = any($2)",
+        "select id, name from continuum.person where tenant = $1 and id = any($2)",
         tenant,
-        sorted({f"person:{r['person']}" for r in rows}),
+        sorted({r["person"] for r in rows}),
     )
     return {
         "head": dict(head) if head else {},
@@ -107,5 +107,5 @@ async def course(database: Database, tenant: str, journey: str) -> dict[str, Any
         "scores": [dict(r) for r in scores],
         "rows": [dict(r) for r in rows],
         "visits": {r["status"]: r["n"] for r in visits},
-        "people": {r["id"].removeprefix("person:"): r["name"] for r in people},
+        "people": {r["id"]: r["name"] for r in people},
     }

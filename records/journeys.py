@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from records.database import Database
@@ -74,18 +75,36 @@ _PARTS = {
 }
 
 
-async def tasks(database: Database, tenant: str, *, owner: str | None = None) -> list[Row]:
-    """What is owed now, soonest due first."""
+async def tasks(
+    database: Database,
+    tenant: str,
+    *,
+    owner: str | None = None,
+    people: Sequence[str] | None = None,
+    queues: Collection[tuple[str, str]] = (),
+    kind: str | None = None,
+) -> list[Row]:
+    """What is owed now, soonest due first: by anybody, by one queue or person, or by these people and queues.
+
+    A queue of `queues` is named with the clinic at which it is meant.
+    """
     rows = await database.fetch(
         """
         select t.*, j.stage, j.priority, concat_ws(' ', p.given, p.family) as patient
         from continuum.task t join continuum.journey j on j.id = t.journey
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where t.tenant = $1 and t.settled_at is null and ($2::text is null or t.owner in ($2, 'queue:' || $2))
+            and ($3::text is null or t.kind = $3)
+            and ($4::text[] is null or t.owner = any($4) or (t.owner, t.clinic) in (
+                select 'queue:' || q.id, q.clinic from unnest($5::text[], $6::text[]) as q(id, clinic)))
         order by t.due_at, t.id
         """,
         tenant,
         owner,
+        kind,
+        [f"person:{person}" for person in people] if people is not None else None,
+        [queue for queue, _ in queues],
+        [clinic for _, clinic in queues],
     )
     return _plain(rows)
 

@@ -18,11 +18,15 @@ A_PERSONS_WHEN_UNCERTAIN = [template for template, rule in NOTICES.items() if ru
 
 
 class Queued(BaseModel):
-    """A notice to send, with the address it goes to, when one is known."""
+    """A notice to send, with the address it goes to, when one is known.
+
+    Those of the clinic's own people are not: the directory says who they are (see `activities/addresses.py`).
+    """
 
     id: str
     tenant: str
     journey: str
+    clinic: str | None
     recipient: str
     template: Template
     facts: dict[str, Any]
@@ -36,16 +40,16 @@ class Queued(BaseModel):
 
 
 ADDRESSED = """
-    select n.id, n.tenant, n.journey, n.recipient, n.template, n.facts, n.send_after, n.status, n.escalation,
+    select n.id, n.tenant, n.journey, j.clinic, n.recipient, n.template, n.facts, n.send_after, n.status, n.escalation,
            case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
-                when n.recipient = 'referrer' then r.requester->>'name' else c.name end as name,
+                when n.recipient = 'referrer' then r.requester->>'name' end as name,
            case when n.recipient = 'patient' then p.email
-                when n.recipient = 'referrer' then r.requester_email else c.email end as email,
+                when n.recipient = 'referrer' then r.requester_email end as email,
            case when n.recipient = 'patient' then p.languages else '[]' end as languages
     from continuum.notice n
     left join continuum.referral r on r.journey = n.journey
     left join continuum.patient p on p.id = r.patient
-    left join continuum.contact c on c.tenant = n.tenant and c.id = n.recipient
+    left join continuum.journey j on j.id = n.journey
 """
 """Notices with the person each is for, as `Queued` reads them."""
 
@@ -184,12 +188,24 @@ async def status(database: Database, notice: str) -> str | None:
     return found
 
 
-async def contact(database: Database, tenant: str, recipient: str) -> tuple[str, str] | None:
-    """Name and address of a queue or a person."""
-    row = await database.row(
-        "select name, email from continuum.contact where tenant = $1 and id = $2", tenant, recipient
+async def resolved(database: Database, tenant: str, to: dict[str, tuple[str, str]]) -> None:
+    """Write to whom each of these notices came down in the directory (`person:ID` or `queue:NAME`), and why."""
+    await database.execute(
+        "update continuum.notice n set resolved_to = r.to_id, resolved_why = r.why"
+        " from unnest($2::text[], $3::text[], $4::text[]) as r(id, to_id, why) where n.tenant = $1 and n.id = r.id",
+        tenant,
+        list(to),
+        [to_id for to_id, _ in to.values()],
+        [why for _, why in to.values()],
     )
-    return (row["name"], row["email"]) if row else None
+
+
+async def clinic(database: Database, tenant: str, journey: str) -> str | None:
+    """The clinic of a journey, for a notice that does not come with a commit."""
+    found: str | None = await database.value(
+        "select clinic from continuum.journey where tenant = $1 and id = $2", tenant, journey
+    )
+    return found
 
 
 async def replies(database: Database, tenant: str, ids: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -108,9 +108,10 @@ class StageWorkflow(Errands):
         calendar = self.journey.calendar
         if calendar is not None and calendar.ends - today > CALENDAR_AHEAD:
             return None
+        clinic = self.journey.clinic.id if self.journey.clinic else self.journey.referral.clinic
         preparation = await workflow.execute_activity_method(
             Clinics.prepare,
-            args=[self.journey.tenant, self.journey.referral.suggested_pathway, today],
+            args=[self.journey.tenant, self.journey.referral.suggested_pathway, today, clinic],
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=MISSED_AFTER,
             summary="Read the clinic's opening days, and the pathway that the referral suggests",

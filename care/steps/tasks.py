@@ -22,7 +22,7 @@ def due(d: Draft, clock: Clock) -> None:
     lead = d.journey.clinic.lead if d.journey.clinic else "lead"
     to = {
         "owner": task.owner,
-        "supervisor": "queue:supervisors",
+        "supervisor": f"supervisor:{task.queue or TASKS[task.kind].owner}",
         "named_lead": f"person:{lead}",
         "referrer": "referrer",
     }[rung.tell]

@@ -10,12 +10,13 @@ from typing import Annotated, Any, get_args
 import typer
 
 from care.action import ACTIONS, Expected
-from care.actor import Role
+from care.actor import Actor, Role
 from care.journey import Stage
 from continuum.commands.common import Dir, Json, Mistake, actor_of, mistaken, printable, read, run, say
 from continuum.site import Site
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import receive
+from records.directory import load
 
 
 def refer(
@@ -23,14 +24,19 @@ def refer(
     folder: Dir = None,
     json_: Json = False,
     source: Annotated[str, typer.Option(help="The sender, where the message does not name one.")] = "command-line",
+    clinic: Annotated[str | None, typer.Option(help="The clinic it is for, where there are several.")] = None,
 ) -> None:
     """Take in referrals. One line for each file: accepted, duplicate, amendment or refused."""
 
     async def work(here: Site) -> int:
         refused = 0
+        if clinic is not None:
+            clinics = [c.id for c in (await load(here.database, here.tenant)).clinics]
+            if clinic not in clinics:
+                raise Mistake(f"--clinic is one of: {', '.join(clinics) or 'none'}")
         for file in files:
             received = await receive(
-                here.database, read(file), tenant=here.tenant, source=source, now=datetime.now(UTC)
+                here.database, read(file), tenant=here.tenant, source=source, now=datetime.now(UTC), clinic=clinic
             )
             refused += received.outcome == "refused"
             if json_:
@@ -62,32 +68,48 @@ def act(
         raise SystemExit(mistaken(f"--expect is one of: {', '.join(s.value for s in Stage)}"))
 
     async def work(here: Site) -> int:
+        expected = Expected(stage=stages[expect.lower()]) if expect else None
         actor = actor_of(person, role, here.tenant)
-        try:
-            answer = await perform(
-                await here.temporal(),
-                here.database,
-                journey=journey,
-                name=action,
-                data=fields,
-                actor=actor,
-                action_id=action_id,
-                expected=Expected(stage=stages[expect.lower()]) if expect else None,
-            )
-        except ActionRefused as refused:
-            if refused.kind in ("NoSuchAction", "NoSuchJourney", "BadData"):
-                raise Mistake(str(refused)) from None
-            say(json_, {"outcome": "refused", "kind": refused.kind, "reason": str(refused)}, f"refused: {refused}")
-            return 1
-        except NotConfirmed as waiting:
-            outcome = {"outcome": "not_confirmed", "action_id": waiting.action_id, "reason": str(waiting)}
-            say(json_, outcome, str(waiting))
-            return 1
-        done = f"done: {answer.text} (row {answer.seq}, {answer.stage.label})"
-        say(json_, {"outcome": "done", **answer.model_dump(mode="json")}, done)
-        return 0
+        return await do(here, journey, action, fields, actor, json_, action_id=action_id, expected=expected)
 
     run(work, folder)
+
+
+async def do(
+    here: Site,
+    journey: str,
+    action: str,
+    fields: dict[str, Any],
+    actor: Actor,
+    json_: bool,
+    *,
+    action_id: str | None = None,
+    expected: Expected | None = None,
+) -> int:
+    """Do it, and say what came of it. Raises Mistake for what no journey could do."""
+    try:
+        answer = await perform(
+            await here.temporal(),
+            here.database,
+            journey=journey,
+            name=action,
+            data=fields,
+            actor=actor,
+            action_id=action_id,
+            expected=expected,
+        )
+    except ActionRefused as refused:
+        if refused.kind in ("NoSuchAction", "NoSuchJourney", "BadData"):
+            raise Mistake(str(refused)) from None
+        say(json_, {"outcome": "refused", "kind": refused.kind, "reason": str(refused)}, f"refused: {refused}")
+        return 1
+    except NotConfirmed as waiting:
+        outcome = {"outcome": "not_confirmed", "action_id": waiting.action_id, "reason": str(waiting)}
+        say(json_, outcome, str(waiting))
+        return 1
+    done = f"done: {answer.text} (row {answer.seq}, {answer.stage.label})"
+    say(json_, {"outcome": "done", **answer.model_dump(mode="json")}, done)
+    return 0
 
 
 def _fields(data: str) -> dict[str, Any]:

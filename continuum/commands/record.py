@@ -109,21 +109,6 @@ def _why(record: dict[str, Any], seq: int, json_: bool) -> int:
     return 0
 
 
-def tasks(
-    folder: Dir = None,
-    json_: Json = False,
-    owner: Annotated[str | None, typer.Option(help="Only this queue or person.")] = None,
-) -> None:
-    """List what is owed, soonest due first."""
-
-    async def work(here: Site) -> int:
-        rows = await reading.tasks(here.database, here.tenant, owner=owner)
-        output.as_json(rows) if json_ else output.tasks(rows)
-        return 0
-
-    run(work, folder)
-
-
 def notices(
     folder: Dir = None,
     json_: Json = False,

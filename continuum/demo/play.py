@@ -25,8 +25,8 @@ from continuum.embedded.mail import read_mail
 from continuum.embedded.supervisor import Options, Supervisor, running
 from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
 from records import journeys
-from records.clinics import clinic_of
 from records.database import Database
+from records.directory import clinic_of
 from workflows.connection import connect
 
 LETTERS_SHOWN = 12

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from care.action import Answer, Expected
 from care.actor import Actor, Role
 from care.calendar import Calendar
 from care.journey import Stage
+from continuum.demo.skipping import Skipper
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import Received, receive
 from records import journeys
@@ -28,10 +28,17 @@ Row = dict[str, Any]
 Narrator = Callable[[str, Row], None]
 T = TypeVar("T")
 
-MAX_SKIPS = 5000
 PATIENCE = timedelta(seconds=60)
 VISITING_HOURS = (10, 9, 11, 8)
-AWAY = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
+AWAY = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.UNKNOWN,
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.INTERNAL,
+}
 PEOPLE: dict[Role, str] = {
     "coordinator": "p-coordinator",
     "therapist": "p-therapist",
@@ -58,7 +65,7 @@ class Player:
         self._narrate = narrate
         self._told = 0
         self._acted = 0
-        self._skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=MAX_SKIPS))
+        self._skipper = Skipper(client)
 
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:
@@ -76,19 +83,18 @@ class Player:
 
     async def now(self) -> datetime:
         """The journey's own time."""
-        return await patiently(lambda: self._skipper.get_current_time(self.handle))
+        return await patiently(lambda: self._skipper.now(self.handle))
 
     async def wait(self, until: datetime | None = None, **delta: float) -> None:
         """Let time pass: to a moment, or for so many days, hours or minutes."""
         target = until if until is not None else await self.now() + timedelta(**delta)
+        await self._deliver_by_hand()
         await patiently(lambda: self._go_to(target))
         await self._settle()
 
     async def _go_to(self, target: datetime) -> None:
-        """May be repeated: each attempt goes on from where the last one came to."""
-        left = target - await self._skipper.get_current_time(self.handle)
-        if left > timedelta(0) and (await self.state())["status"] != "closed":
-            await self._skipper.fast_forward(self.handle, left)
+        if (await self.state())["status"] != "closed":
+            await self._skipper.go_to(self.handle, target)
 
     async def working_hours(self, **delta: float) -> None:
         """Let so many hours or days pass, and then wait until the clinic is open."""
@@ -158,6 +164,14 @@ class Player:
                 return starts_at
         raise LookupError("the therapist is booked out on that day")
 
+    def companion(self, name: str) -> Player:
+        """Somebody to play another journey of the same story."""
+        return Player(name, self.client, self._database, self._calendar, tenant=self._tenant, narrate=self._narrate)
+
+    async def task(self, kind: str) -> Row:
+        """The open task of a kind."""
+        return next(t for t in (await self.record())["tasks"] if t["kind"] == kind and t["settled_at"] is None)
+
     async def active_plan(self) -> str:
         """The id of the plan of care under way."""
         return str(next(p["id"] for p in (await self.record())["plans"] if p["status"] == "active"))
@@ -190,18 +204,38 @@ class Player:
 
     async def until_closed(self) -> None:
         """Wait until the journey is closed."""
-        await self._until(lambda row: row["status"] == "closed")
+        await self._until(lambda row: row["status"] == "closed", meanwhile=self._deliver_by_hand)
         await patiently(self.handle.result)  # the last messages leave before the workflow ends
         await self._settle()
 
-    async def _until(self, condition: Callable[[Row], bool]) -> None:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            while True:
-                row = await self.state()
-                if row and condition(row):
-                    break
-                await asyncio.sleep(0.02)
+    async def _until(
+        self, condition: Callable[[Row], bool], *, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                while not ((row := await self.state()) and condition(row)):
+                    if meanwhile is not None:
+                        await meanwhile()
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"{self.name} stands still; {await self._whereabouts()}") from None
         await self._settle()
+
+    async def _whereabouts(self) -> str:
+        row, owed = await self.state(), ", ".join(task["kind"] for task in await self._owed())
+        return f"stage {row.get('stage')}, {row.get('status')}, seq {row.get('seq')}, owed: {owed or 'nothing'}"
+
+    async def _owed(self) -> list[Row]:
+        return [task for task in (await self.record()).get("tasks", []) if task["settled_at"] is None]
+
+    async def _deliver_by_hand(self) -> None:
+        """The front desk telephones where a message may not have left: a journey does not end before.
+
+        Nobody is asked to unless a plug was pulled in the middle of a letter.
+        """
+        for task in await self._owed():
+            if task["kind"] == "deliver_notice" and (await self.state())["status"] != "closed":
+                await self.act("settle_notice", person="p-front-desk", task=task["id"], outcome="told_by_phone")
 
     async def _settle(self) -> None:
         """Tell what is new in the journal."""

@@ -160,7 +160,7 @@ def test_a_ladder_goes_from_owner_to_supervisor_to_the_named_lead_and_then_daily
     berlin = [(to, driver.journey.the_calendar.local(at)) for to, at in climbed]
     assert [(to, f"{at:%a %H:%M}") for to, at in berlin] == [
         ("queue:intake", "Tue 17:00"),
-        ("queue:supervisors", "Wed 12:00"),
+        ("supervisor:intake", "Wed 12:00"),
         (f"person:{LEAD}", "Wed 17:00"),
         (f"person:{LEAD}", "Thu 17:00"),
         (f"person:{LEAD}", "Fri 12:00"),
@@ -861,7 +861,7 @@ def test_a_receipt_is_chased_until_it_comes() -> None:
     driver.act("sign_summary", "therapist")
     driver.wait(days=12)
     chased = [n for n in driver.notices if n.facts.get("task") == "chase_receipt"]
-    assert {n.to for n in chased} == {"queue:front_desk", "queue:supervisors", f"person:{LEAD}"}
+    assert {n.to for n in chased} == {"queue:front_desk", "supervisor:front_desk", f"person:{LEAD}"}
     driver.act("confirm_receipt", "referrer")
     assert "chase_receipt" not in driver.owed
 

@@ -289,7 +289,7 @@ def steps(driver: Driver, task: Task) -> list[tuple[datetime, str]]:
 def whom(task: Task, rung: Rung) -> str:
     return {
         "owner": task.owner,
-        "supervisor": "queue:supervisors",
+        "supervisor": f"supervisor:{task.queue}",
         "named_lead": f"person:{LEAD}",
         "referrer": "referrer",
     }[rung.tell]
@@ -377,4 +377,4 @@ def test_after_an_outage_one_step_is_taken_and_the_next_keeps_its_distance() -> 
     driver.wait(until=minutes.after(back, 4 * 60) - MINUTE)
     assert steps(driver, task) == first
     driver.wait(until=minutes.after(back, 4 * 60))
-    assert [to for _, to in steps(driver, task)] == [task.owner, "queue:supervisors"]
+    assert [to for _, to in steps(driver, task)] == [task.owner, "supervisor:triage"]

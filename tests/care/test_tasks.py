@@ -153,4 +153,4 @@ def test_an_unanswered_handover_reaches_the_lead() -> None:
     driver.act("hand_over", "therapist", person="p-therapist", to="p-new", note=NOTE)
     (waiting,) = [t for t in driver.journey.open_tasks if t.kind == "accept_handover"]
     driver.wait(days=5)
-    assert told(driver, waiting)[:3] == ["person:p-new", "queue:supervisors", f"person:{LEAD}"]
+    assert told(driver, waiting)[:3] == ["person:p-new", "supervisor:therapists", f"person:{LEAD}"]

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from temporalio.client import Client
 
 from activities.clinics import calendar_of
+from care.directory import Directory, resolve
 from channels import mail as channel
 from continuum.demo.player import Player
+from continuum.directory_file import example, plain
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, Supervisor, running
 from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
+from records import directory as stored
 from records import journeys
 from records.database import Database
 from tests.integration.post_office import Mailroom, Server, mailroom_built, serving
-from tests.integration.tools import PATIENT, Ran, command, message, order, until
+from tests.integration.tools import PATIENT, Ran, command, hire, message, order, until
 from workflows.connection import connect
+
+STAFF = ("p-cli", "p-anna", "p-bea", "p-carl", "p-race", *(f"p-race{n}" for n in range(10)))
+"""People of the clinic whom only tests know: each test books its own."""
 
 
 @dataclass
@@ -82,6 +91,7 @@ async def town() -> AsyncIterator[Town]:
         )
         async with running(options) as stack:
             database = await Database.open(stack.dsn("app"), size=10)
+            await hire(database, "clinic", *STAFF)
             inbox = path.parent / "inbox"
             inbox.mkdir()
             yield Town(stack, await connect(stack.stack.temporal_address), database, inbox)
@@ -101,3 +111,39 @@ async def smtp(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     monkeypatch.setattr(channel, "TIMEOUT_SECONDS", 1.0)
     async with serving(Server()) as server:
         yield server
+
+
+class Office:
+    """Somebody who looks after the directory of one tenant."""
+
+    def __init__(self, town: Town, tenant: str, folder: Path) -> None:
+        self.town = town
+        self.tenant = tenant
+        self._file = folder / "clinic.yaml"
+
+    async def run(self, *arguments: str | Path) -> Ran:
+        return await command(*arguments, "--dir", self.town.folder)
+
+    def file(self, content: dict[str, Any] | str) -> Path:
+        """A directory file."""
+        self._file.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
+        return self._file
+
+    async def apply(self, content: dict[str, Any] | str, *options: str) -> Ran:
+        return await self.run("directory", "apply", self.file(content), *options)
+
+    async def load(self) -> Directory:
+        return await stored.load(self.town.database, self.tenant)
+
+    async def told(self, audience: str, at: datetime, clinic: str | None = None) -> str:
+        return resolve(await self.load(), audience, at, clinic=clinic).id
+
+
+@pytest.fixture
+async def office(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A tenant of its own with the example's directory."""
+    tenant = f"dir_{secrets.token_hex(4)}"
+    monkeypatch.setenv("CONTINUUM_TENANT", tenant)
+    office = Office(town, tenant, tmp_path)
+    assert (await office.apply(plain(example(tenant)))).code == 0
+    return office

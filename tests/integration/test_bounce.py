@@ -105,14 +105,17 @@ async def test_a_mail_server_is_asked_to_come_again(tmp_path: Path, town: Town) 
 async def test_reminders_that_reach_nobody_are_one_task(town: Town) -> None:
     """A digest that fails for good: its journeys hear of it, once for each who was not reached."""
     journey = await town.begin()
+    await town.database.execute(
+        "insert into continuum.person (tenant, id, name) values ('clinic', 'p-unreachable', 'Nobody knows where')"
+    )
     ids = [f"{journey}:task:9:rung:{n}" for n in range(3)]
     for notice in ids:
         await town.database.execute(
             "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash, digest)"
-            " values ($1, $2, 'clinic', 'queue:nobody_there', 'task_due', '{}', now(), '', true)",
+            " values ($1, $2, 'clinic', 'person:p-unreachable', 'task_due', '{}', now(), '', true)",
             notice,
             journey,
         )
     for notice in ids:
         await heard(town, journey, notice)
-    assert await owed(town, journey) == ["queue:nobody_there"]
+    assert await owed(town, journey) == ["person:p-unreachable"]

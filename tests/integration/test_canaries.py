@@ -312,7 +312,7 @@ async def speak(folder: Path, journey: str) -> list[Ran]:
 async def break_things(stack: Supervisor, database: Database, folder: Path) -> list[Ran]:
     """Errors of the database with data in them, and referrals while it does not answer."""
     connection = await asyncpg.connect(stack.dsn("app"))
-    insert = "insert into continuum.contact (tenant, id, name, email) values ($1, $2, $3, $4)"
+    insert = "insert into continuum.person (tenant, id, name, email) values ($1, $2, $3, $4)"
     row = (canary(), canary(), canary(), canary())
     await connection.execute(insert, *row)
     with pytest.raises(asyncpg.UniqueViolationError, match=CANARY):

@@ -176,7 +176,7 @@ def through(stack: Supervisor, port: int) -> str:
 
 async def test_what_postgresql_refuses_has_no_value_in_it(stack: Supervisor) -> None:
     database = await Database.open(stack.dsn("app"), size=1)
-    insert = "insert into continuum.contact (tenant, id, name, email) values ('t', $1, 'n', 'e')"
+    insert = "insert into continuum.person (tenant, id, name, email) values ('t', $1, 'n', 'e')"
     await database.execute(insert, "Zq-Jane-1980")
     for value in ("Zq-Jane-1980", "Zq\0Jane", "Zq\ud800Jane"):
         with pytest.raises(DatabaseRefused) as refused:

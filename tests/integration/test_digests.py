@@ -45,8 +45,8 @@ class Desk:
     async def opens(self) -> Desk:
         for n, email in enumerate(self.emails):
             await self.room.record.execute(
-                "insert into continuum.contact (tenant, id, name, email) values ('clinic', $1, $2, $3)",
-                f"queue:{self.name}{n or ''}",
+                "insert into continuum.queue (tenant, id, name, mailbox) values ('clinic', $1, $2, $3)",
+                f"{self.name}{n or ''}",
                 f"The {self.name}",
                 email,
             )
@@ -121,6 +121,21 @@ async def test_each_address_gets_its_own(mailroom: Mailroom, smtp: Server) -> No
     assert sorted(smtp.recipients) == ["other@clinic.example", "same@clinic.example"]
     (mine,) = [letter for letter in smtp.letters if "other" in letter["To"]]
     assert "j-both" not in mine.get_content()
+
+
+async def test_in_the_language_of_the_reader(mailroom: Mailroom, smtp: Server) -> None:
+    await mailroom.record.execute(
+        "insert into continuum.person (tenant, id, name, email, language)"
+        " values ('clinic', 'p-maha', 'مها', 'maha@clinic.example', 'ar')"
+    )
+    for notice in [await Desk(mailroom, "arabic").reminded() for _ in range(2)]:
+        await mailroom.record.execute("update continuum.notice set recipient = 'person:p-maha' where id = $1", notice)
+    await digests(mailroom, smtp).once()
+    (letter,) = smtp.letters
+    assert letter["Subject"] == "عدد المهام التي في انتظاركم: 2"
+    assert letter["Content-Language"] == "ar"
+    assert letter.get_content_charset() == "utf-8"
+    assert letter.get_content().startswith("تحية طيبة إلى مها،")
 
 
 async def test_a_task_is_listed_once_as_it_stands_now(mailroom: Mailroom, smtp: Server) -> None:
@@ -242,8 +257,10 @@ async def test_a_worker_that_was_killed_leaves_it_uncertain(mailroom: Mailroom, 
     assert smtp.stored == []
 
 
-async def test_nobody_behind_a_queue(mailroom: Mailroom, smtp: Server) -> None:
+async def test_somebody_without_an_address(mailroom: Mailroom, smtp: Server) -> None:
     notice = await Desk(mailroom, "nobody").reminded()
+    await mailroom.record.execute("insert into continuum.person (tenant, id, name) values ('clinic', 'p-none', 'None')")
+    await mailroom.record.execute("update continuum.notice set recipient = 'person:p-none' where id = $1", notice)
     await digests(mailroom, smtp).once()
     row = await mailroom.row(notice)
     assert (row["status"], row["reason"]) == ("failed", "no address")

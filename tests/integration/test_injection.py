@@ -190,10 +190,11 @@ async def someone(room: Mailroom, text: str, language: str) -> UUID:
             NOW,
         )
         await connection.execute(
-            "insert into continuum.contact (tenant, id, name, email) values ('clinic', $1, $2, $3)",
-            f"person:{number}",
+            "insert into continuum.person (tenant, id, name, email, language) values ('clinic', $1, $2, $3, $4)",
+            str(number),
             text,
             f"s-{number}@x.example",
+            language,
         )
         await connection.execute(
             "insert into continuum.note (id, tenant, journey, author, body) values ($1, 'clinic', $1, 'p-x', $2)",

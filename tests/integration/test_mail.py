@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
 import worker
+from activities.clinics import calendar_of
 from activities.messages import MailMessages
 from activities.signatures import Delivery
 from care.notice import Notice
 from channels.mail import Letter, Mail, MailSettings
 from continuum.demo.player import Player
-from continuum.demo.stories import nothing_found
+from continuum.demo.stories import STORIES, nothing_found
 from continuum.settings import Settings
+from continuum.site import EXAMPLE_CLINIC
 from records.database import Database, DatabaseAway
-from tests.conftest import House
+from tests.conftest import House, staffed
 from tests.integration.post_office import NOW, Mailroom, Server, mail_to
 from tests.integration.tools import PATIENT, message, order, proxy_to, until
 from workflows.connection import connect
@@ -38,16 +41,18 @@ _numbers = iter(range(1, 10_000))
 
 async def queue(database: Database, email: str, template: str = "visit_booked") -> str:
     """A notice that waits for its letter."""
-    notice = NOTICE.format(next(_numbers))
+    number = next(_numbers)
+    notice, desk = NOTICE.format(number), f"desk_{number}"
     await database.execute(
-        "insert into continuum.contact (tenant, id, name, email) values ('clinic', $1, 'Desk', $2)", notice, email
+        "insert into continuum.queue (tenant, id, name, mailbox) values ('clinic', $1, 'Desk', $2)", desk, email
     )
     await database.execute(
         "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash)"
-        " values ($1, 'j-mail', 'clinic', $1, $2, '{}', $3, '')",
+        " values ($1, 'j-mail', 'clinic', 'queue:' || $4, $2, '{}', $3, '')",
         notice,
         template,
         NOW,
+        desk,
     )
     return notice
 
@@ -221,6 +226,24 @@ async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(mailroom: 
         finally:
             stop.set()
             await asyncio.gather(*beside)
+
+
+@pytest.mark.timeout(120)
+async def test_a_journey_ends_only_when_somebody_told_what_mail_may_have_lost(mailroom: Mailroom, smtp: Server) -> None:
+    """So people who play a journey while plugs are pulled have to: a kill in the middle of a letter does the same."""
+    record, temporal = mailroom.record, mailroom.temporal
+    smtp.script["s.haddad@surgery.example"] = "abort"
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1)
+    calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
+    house = House(None, await connect(temporal), record, settings, calendar, [])  # type: ignore[arg-type]
+    player = house.player("told")
+    async with staffed(house):
+        await STORIES[0].play(player)
+    played = await player.record()
+    assert (played["status"], played["outcome"]) == ("closed", STORIES[0].outcome)
+    told = [t for t in played["tasks"] if t["kind"] == "deliver_notice"]
+    assert {t["outcome"] for t in told} == {"told_by_phone"}
+    assert {n["status"] for n in played["notices"] if n["recipient"] == "referrer"} == {"uncertain"}
 
 
 async def test_the_patients_name_stands_in_no_letter_to_the_patient(mailroom: Mailroom, smtp: Server) -> None:

@@ -35,17 +35,19 @@ MANY = 50
 
 async def queued(room: Mailroom, address: str, template: Template) -> str:
     """A notice of this template that waits, for somebody at this address."""
-    notice = f"j-fault:notice:{next(_numbers)}"
+    number = next(_numbers)
+    notice, desk = f"j-fault:notice:{number}", f"fault_{number}"
     await room.record.execute(
-        "insert into continuum.contact (tenant, id, name, email) values ('clinic', $1, 'Desk', $2)", notice, address
+        "insert into continuum.queue (tenant, id, name, mailbox) values ('clinic', $1, 'Desk', $2)", desk, address
     )
     await room.record.execute(
         "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash, digest)"
-        " values ($1, 'j-fault', 'clinic', $1, $2, '{}', $3, '', $4)",
+        " values ($1, 'j-fault', 'clinic', 'queue:' || $5, $2, '{}', $3, '', $4)",
         notice,
         template,
         NOW,
         NOTICES[template].digest,
+        desk,
     )
     return notice
 

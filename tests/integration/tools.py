@@ -21,9 +21,12 @@ from unittest import mock
 
 from care.action import Expected
 from care.actor import Actor
+from care.directory import Person
 from care.journey import Stage
 from continuum import cli
 from continuum.embedded.folder import Stack, StackError, read_stack
+from records import directory
+from records.database import Database
 from tests.embedded.machine import alive, children, descendants, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +105,14 @@ async def command(*arguments: str | Path) -> Ran:
         return Ran(code or 0, out.getvalue(), err.getvalue())
 
     return await asyncio.to_thread(run)
+
+
+async def hire(database: Database, tenant: str, *people: str) -> None:
+    """More people for a directory."""
+    new = tuple(Person(id=p, name=p, email=f"{p}@clinic.example") for p in people)
+    await directory.change(
+        database, tenant, "tests", lambda found: found.model_copy(update={"people": (*found.people, *new)})
+    )
 
 
 def one_line(ran: Ran, *words: str) -> None:

@@ -22,16 +22,17 @@ from temporalio.client import WorkflowHistory
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.clinics import MONTHS_AHEAD, calendar_of
+from care.directory import ClinicEntry
 from care.journey import Journey, Stage
 from care.referral import Referral as ReferralFacts
 from continuum.demo import referrals as letters
 from continuum.demo.player import Player, Row
 from continuum.demo.stories import STORIES, discharge, evaluate, intake
-from continuum.site import EXAMPLE_CLINIC, EXAMPLE_CONTACTS
+from continuum.site import EXAMPLE_CLINIC, EXAMPLE_DIRECTORY
 from gateway import referring
 from gateway.fhir import IncomingReferral, read_referral
 from gateway.referring import Received
-from records import clinics, referrals
+from records import directory, referrals
 from records.database import Database
 from tests.conftest import House
 from workflows import attributes
@@ -47,7 +48,7 @@ class Actor(Player):
     """A player whose journey begins on a Monday morning, and who writes down what it does."""
 
     def __init__(
-        self, house: House, name: str, clinic: clinics.ClinicRow, begins: datetime, *, task_queue: str = TASK_QUEUE
+        self, house: House, name: str, clinic: ClinicEntry, begins: datetime, *, task_queue: str = TASK_QUEUE
     ) -> None:
         super().__init__(
             name,
@@ -86,7 +87,7 @@ class Actor(Player):
             ),
         )
         await referrals.store(self.house.database, record)
-        await self._skipper.fast_forward(self.handle, self.begins - await self.now() + timedelta(seconds=1))
+        await self._skipper.go_to(self.handle, self.begins + timedelta(seconds=1))
         await self._until(lambda row: row["seq"] > 0)
         return Received(outcome="accepted", journey=self.journey)
 
@@ -96,18 +97,20 @@ class Actor(Player):
         return await super().act(name, *args, **data)
 
 
-async def open_clinic(house: House, tenant: str, begins: date) -> clinics.ClinicRow:
+async def open_clinic(house: House, tenant: str, begins: date) -> ClinicEntry:
     """A clinic like the example, closed on no holiday, with a tenant of its own: nobody else takes its slots."""
     years = range(begins.year, (begins + 2 * MONTHS_AHEAD).year + 1)
     clinic = EXAMPLE_CLINIC.model_copy(
         update={
             "tenant": tenant,
-            "overrides": {day.isoformat(): "" for day in holidays.country_holidays("AE", years=years)},
+            "overrides": dict.fromkeys(holidays.country_holidays("AE", years=years), ""),
         }
     )
     owner = await Database.open(house.stack.dsn("owner"), size=1)
     try:
-        await clinics.save(owner, clinic, EXAMPLE_CONTACTS)
+        await directory.change(
+            owner, tenant, "cast", lambda _: EXAMPLE_DIRECTORY.model_copy(update={"clinics": (clinic,)})
+        )
     finally:
         await owner.close()
     return clinic

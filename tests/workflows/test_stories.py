@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from datetime import timedelta
+from typing import Any
 
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+from continuum.demo import referrals
 from continuum.demo.stories import STORIES, Story
 from tests.conftest import House
 
@@ -18,3 +24,32 @@ async def test_a_story_ends_as_written(house: House, story: Story) -> None:
     assert {n["status"] for n in record["notices"]} == {"sent"}
     assert {r["status"] for r in record["replies"]} == {"ready"}
     assert not [t for t in record["tasks"] if t["settled_at"] is None]
+
+
+async def test_a_clock_stops_where_it_was_sent_also_when_the_answer_was_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player = house.player("lost answer")
+    await player.refer(referrals.back_pain())
+    service = player.client.workflow_service
+    ask = service.update_workflow_execution_options
+    lost: list[Any] = []
+
+    async def losing(request: Any, *, retry: bool, **options: Any) -> Any:
+        """The first answer is lost; the SDK would ask again by itself where it may."""
+        answer = await ask(request, retry=retry, **options)
+        if lost:
+            return answer
+        lost.append(answer)
+        if not retry:
+            raise RPCError("gone", RPCStatusCode.UNAVAILABLE, b"")
+        await asyncio.sleep(0.3)
+        return await ask(request, retry=retry, **options)
+
+    monkeypatch.setattr(service, "update_workflow_execution_options", losing)
+    target = await player.now() + timedelta(days=40)
+    await player.wait(until=target)
+    assert lost
+    assert timedelta(0) <= await player.now() - target < timedelta(hours=1)
+    await player.act("withdraw", reason="patient_declined")
+    await player.until_closed()
