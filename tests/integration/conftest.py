@@ -29,7 +29,7 @@ from tests.integration.post_office import Mailroom, Server, mailroom_built, serv
 from tests.integration.tools import PATIENT, Ran, command, hire, message, order, until
 from workflows.connection import connect
 
-STAFF = ("p-cli", "p-anna", "p-bea", "p-carl", "p-race", *(f"p-race{n}" for n in range(10)))
+STAFF = ("p-cli", "p-anna", "p-bea", "p-carl", "p-race", *(f"p-race{n}" for n in range(20)))
 """People of the clinic whom only tests know: each test books its own."""
 
 
