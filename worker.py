@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 
 from activities.clinics import PostgresClinics
 from activities.content import PathwayLibrary
+from activities.digests import Digests
 from activities.documents import WrittenDocuments
 from activities.failures import SilentFailures
 from activities.heartbeats import Heartbeats
@@ -92,16 +93,24 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     log.info("worker_stopped")
 
 
+def loops(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+    """What runs beside the worker, on the machine's clock, until stopped; tests use the same."""
+    digests = Digests(
+        database, Mail(settings.mail()), domain=settings.mail_domain, after_seconds=settings.digest_seconds
+    )
+    return [asyncio.create_task(Relay(client, database).run(stop)), asyncio.create_task(digests.run(stop))]
+
+
 async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:
-    relay = Relay(client, database)
     async with build(client, database, settings):
-        relaying = asyncio.create_task(relay.run(stop))
+        beside = loops(client, database, settings, stop)
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()
         leaving = asyncio.create_task(_leave_in_time())
-        relaying.cancel()  # safe wherever it is: the next relay finishes what this one began
-        await asyncio.wait([relaying])
+        for loop in beside:
+            loop.cancel()  # safe wherever it is: the next worker finishes what this one began
+        await asyncio.wait(beside)
         await asyncio.sleep(0)  # let activities that have just ended report before the worker drains
     leaving.cancel()
 

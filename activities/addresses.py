@@ -37,4 +37,6 @@ def resolved(directory: Directory, audience: Audience, at: datetime, *, clinic: 
 
 
 def _with(notice: notices.Queued, to: Resolved | None) -> notices.Queued:
-    return notice if to is None else notice.model_copy(update={"name": to.name, "email": to.email})
+    if to is None:
+        return notice
+    return notice.model_copy(update={"name": to.name, "email": to.email, "languages": [to.language]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from hashlib import sha256
 
 import structlog
 from temporalio import activity
@@ -13,18 +12,20 @@ from activities.addresses import addressed, resolved
 from activities.replies import task_of
 from activities.signatures import Delivery, Messages
 from care.directory import Resolved
-from care.notice import Notice
+from care.notice import NOTICES, Notice
+from channels.ids import MessageIds
 from channels.mail import Letter, Mail, Sent
-from channels.templates import render
+from channels.templates import language_for, render
 from records import notices
 from records.database import Database, DatabaseAway
 from records.directory import load
 
 log = structlog.get_logger(__name__)
 
-REPEATABLE = {"red_flag_alarm"}
-"""Templates of which two are better than none: an attempt with an uncertain end is made again."""
 NO_ADDRESS = "no address"
+CUT_OFF = "an earlier attempt was cut off"
+MAY_BE_TWO = 2
+"""Attempts at a message that is sent again when nobody knows how the first one ended: more would be a flood."""
 ALARM_WAITS_SECONDS = 2.0
 """So long an alarm waits for PostgreSQL before it goes out without a row of it."""
 
@@ -35,7 +36,7 @@ class MailMessages(Messages):
     def __init__(self, database: Database, mail: Mail, *, domain: str, alarm_address: str) -> None:
         self._database = database
         self._mail = mail
-        self._domain = domain
+        self._ids = MessageIds(domain)
         self._alarm_address = alarm_address
 
     @activity.defn(name="deliver")
@@ -54,53 +55,73 @@ class MailMessages(Messages):
         return await notices.lost(self._database, delivery.tenant, delivery.ids, but=NO_ADDRESS)
 
     async def _attempt(self, notice: notices.Queued) -> Sent:
+        resend = NOTICES[notice.template].uncertain == "resend"
         if notice.email is None:
             sent = Sent(outcome="failed", reason=NO_ADDRESS)
-        elif notice.status == "sending" and notice.template not in REPEATABLE:
-            sent = Sent(outcome="uncertain", reason="an earlier attempt was cut off")
+        elif notice.status == "sending" and not resend:
+            sent = Sent(outcome="uncertain", reason=CUT_OFF)
         else:
-            message_id = self._message_id(notice.id)
-            again = notice.template in REPEATABLE
-            if not await notices.claim(self._database, notice.id, message_id, again=again):
+            message_id = self._ids.of(notice.id)
+            attempt = await notices.claim(self._database, notice.id, message_id, again=resend)
+            if not attempt:
                 return Sent(outcome="sent")
-            subject, body = render(notice.template, notice.facts, journey=notice.journey, name=notice.name)  # type: ignore[arg-type]
-            sent = await self._mail.send(
-                Letter(message_id=message_id, to=notice.email, subject=subject, body=body, date=notice.send_after)
-            )
+            sent = await self._mail.send(self._letter(notice, notice.email, message_id))
+            if sent.outcome == "uncertain" and resend and attempt < MAY_BE_TWO:
+                sent = Sent(outcome="later", reason=sent.reason)
         await notices.mark(self._database, notice.id, _status(sent), sent.reason)
         return sent
+
+    def _letter(self, notice: notices.Queued, address: str, message_id: str) -> Letter:
+        filled = render(
+            notice.template,
+            notice.facts,
+            journey=notice.journey,
+            name=notice.name,
+            language=language_for(notice.languages),
+        )
+        return Letter(
+            message_id=message_id,
+            to=address,
+            subject=filled.subject,
+            body=filled.body,
+            date=notice.send_after,
+            language=filled.language,
+            references=self._ids.thread(notice.escalation),
+        )
 
     @activity.defn(name="alarm")
     async def alarm(self, notice: Notice, tenant: str) -> str:
         """See `Messages.alarm`. The message comes first; the row of it is written when PostgreSQL can."""
         journey = notice.id.split(":", 1)[0]
         name, address = "clinician on call", self._alarm_address
+        attempt, message_id, language = 0, self._ids.of(notice.id), language_for([])
         try:
             async with asyncio.timeout(ALARM_WAITS_SECONDS):
-                if await notices.status(self._database, notice.id) == "sent":
-                    return "sent"
+                if (known := await notices.status(self._database, notice.id)) in ("sent", "failed", "uncertain"):
+                    return known
                 to = await self._on_call(tenant, journey, notice)
                 await notices.add_alarm(self._database, tenant, journey, notice)
                 if to is not None and to.email is not None:
-                    name, address = to.name, to.email
+                    name, address, language = to.name, to.email, language_for([to.language])
                     await notices.resolved(self._database, tenant, {notice.id: (to.id, to.why)})
-                await notices.claim(self._database, notice.id, self._message_id(notice.id), again=True)
+                attempt = await notices.claim(self._database, notice.id, message_id, again=True)
         except (DatabaseAway, TimeoutError):
             log.warning("alarm_without_record", journey=journey)
-        subject, body = render(notice.template, notice.facts, journey=journey, name=name)
+        filled = render(notice.template, notice.facts, journey=journey, name=name, language=language)
         sent = await self._mail.send(
             Letter(
-                message_id=self._message_id(notice.id),
+                message_id=message_id,
                 to=address,
-                subject=subject,
-                body=body,
+                subject=filled.subject,
+                body=filled.body,
                 date=notice.send_after,
+                language=filled.language,
             )
         )
-        if sent.outcome in ("later", "uncertain"):
+        if sent.outcome == "later" or (sent.outcome == "uncertain" and attempt < MAY_BE_TWO):
             raise ApplicationError(f"the alarm has not certainly left: {sent.reason}", type="MailAway")
         await notices.add_alarm(self._database, tenant, journey, notice)
-        await notices.mark(self._database, notice.id, _status(sent), sent.reason)
+        await notices.mark(self._database, notice.id, sent.outcome, sent.reason)
         return sent.outcome
 
     async def _on_call(self, tenant: str, journey: str, notice: Notice) -> Resolved | None:
@@ -111,10 +132,6 @@ class MailMessages(Messages):
             log.warning("directory_unreadable")
             return None
         return resolved(directory, notice.to, notice.send_after, clinic=clinic)
-
-    def _message_id(self, notice: str) -> str:
-        """The same for every attempt: some receivers collapse copies by it."""
-        return f"<{sha256(notice.encode()).hexdigest()[:32]}@{self._domain}>"
 
 
 def _status(sent: Sent) -> notices.Status:

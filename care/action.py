@@ -169,6 +169,7 @@ class NoteUndelivered(Action):
     """A message came back, or could not leave after all; somebody has to tell the person another way."""
 
     notice: NoticeId
+    to: Owner | Literal["patient", "referrer"]
 
 
 class SettleNotice(Action):

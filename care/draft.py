@@ -16,7 +16,7 @@ from care.clock import EVENTS, Backdated, Clock, ClockKind, HoldReason
 from care.commit import Commit, Entry, next_due, overdue, waiting_on
 from care.journey import Journey, Outcome, RecordedVisit, Stage
 from care.model import Model
-from care.notice import BusinessStatus, Notice, Outgoing, Reply, Stopped, TaskStatus, Template
+from care.notice import NOTICES, BusinessStatus, Notice, Outgoing, Reply, Stopped, TaskStatus, Template
 from care.plan import PlanOfCare
 from care.rules import Decided, Rule
 from care.score import Score, ScoreValue
@@ -28,7 +28,6 @@ O = TypeVar("O", bound=Model)  # noqa: E741 - outcome
 
 SCORES_KEPT = 3
 VISITS_KEPT = 20
-DIGESTS: set[Template] = {"task_due", "task_escalated"}
 
 
 class Refused(Exception):  # noqa: N818 - the word the caller sees
@@ -123,6 +122,10 @@ class Draft:
     def local_words(self, moment: datetime) -> str:
         """A moment as the clinic's own clock shows it."""
         return f"{self.journey.the_calendar.local(moment):%d %B %Y, %H:%M}"
+
+    def local_iso(self, moment: datetime) -> str:
+        """The same as a fact, to the minute: each language words it for itself."""
+        return f"{self.journey.the_calendar.local(moment):%Y-%m-%dT%H:%M}"
 
     # --- clocks and tasks
 
@@ -331,7 +334,8 @@ class Draft:
         ever, so that nothing alerts twice.
         """
         journey = self.journey
-        if to == "patient" and not journey.referral.consent_messages:
+        rule = NOTICES[template]
+        if rule.needs_consent and not journey.referral.consent_messages:
             return
         urgent = escalation is not None and TASKS[escalation.kind].round_the_clock
         moment = self.quiet(to, send_after or self.now)
@@ -342,7 +346,7 @@ class Draft:
             facts={"stage": journey.stage.label, **facts},
             send_after=moment,
             escalation=escalation.id if escalation else None,
-            digest=template in DIGESTS and not urgent and to.partition(":")[0] not in ("patient", "referrer"),
+            digest=rule.digest and not urgent,
         )
         self._notices.append(notice)
         if notice.digest:

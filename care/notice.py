@@ -20,8 +20,8 @@ Template = Literal[
     "red_flag_alarm",
     "referral_answer",
     "visit_booked",
-    "visit_cancelled",
     "visit_reminder",
+    "visit_cancelled",
     "missed_visit",
     "slot_offer",
     "self_care_check",
@@ -32,6 +32,81 @@ Template = Literal[
     "follow_up_reminder",
     "journey_news",
 ]
+
+Answer = Literal[
+    "accepted", "declined", "redirected", "awaiting_information", "information_reminder", "sent_to_emergency"
+]
+"""Fact `answer` of a `referral_answer`: what became of the referral."""
+
+News = Literal[
+    "urgent",
+    "plan_of_care",
+    "recertification",
+    "progress_report",
+    "surgical_opinion",
+    "surgery_planned",
+    "missed_visits",
+    "drop_off",
+    "on_hold",
+    "resumed",
+    "corrected",
+    "reopened",
+    "re_entry",
+    "withdrawn",
+    "transferred",
+    "open_access_ended",
+    "journey_complete",
+]
+"""Fact `news` of a `journey_news`."""
+
+NoticeClass = Literal["alarm", "escalation", "reminder", "patient", "referrer"]
+
+
+class NoticeRule(Model):
+    """How the messages of one template are treated on their way. Design choices, not clinically reviewed."""
+
+    kind: NoticeClass
+    digest: bool = False
+    """May wait a little, to go out in one mail with others for the same address."""
+    uncertain: Literal["resend", "task", "leave"]
+    """When nobody knows whether it left. `resend`: once more, under the same Message-ID, since two are better than
+    none. `task`: a person makes sure. `leave`: nothing; what it is about is chased by itself."""
+    undelivered: Literal["task", "leave"] = "task"
+    """When it certainly did not arrive (refused, bounced, nobody took it in time). `task`: a person takes over."""
+
+    @property
+    def needs_consent(self) -> bool:
+        """The patient is written to only with consent; staff and the referrer take part in the care."""
+        return self.kind == "patient"
+
+
+_REMINDER = NoticeRule(kind="reminder", digest=True, uncertain="leave")
+_PATIENT = NoticeRule(kind="patient", uncertain="task")
+_PATIENT_CHASED = NoticeRule(kind="patient", uncertain="leave")
+_PATIENT_AGAIN = NoticeRule(kind="patient", uncertain="leave", undelivered="leave")
+_REFERRER = NoticeRule(kind="referrer", uncertain="task")
+
+NOTICES: dict[Template, NoticeRule] = {
+    "task_due": _REMINDER,
+    "task_escalated": NoticeRule(kind="escalation", digest=True, uncertain="leave"),
+    "task_help": NoticeRule(kind="reminder", uncertain="leave"),
+    "handover": _REMINDER,
+    "red_flag_alarm": NoticeRule(kind="alarm", uncertain="resend"),
+    "referral_answer": _REFERRER,
+    "visit_booked": _PATIENT,
+    "visit_reminder": _PATIENT_CHASED,
+    "visit_cancelled": _PATIENT,
+    "missed_visit": _PATIENT_CHASED,
+    "slot_offer": _PATIENT,
+    "self_care_check": _PATIENT_CHASED,
+    "plan_ready": _PATIENT_AGAIN,
+    "summary_ready": _REFERRER,
+    "summary_reminder": NoticeRule(kind="referrer", uncertain="leave"),
+    "follow_up_due": _PATIENT_CHASED,
+    "follow_up_reminder": _PATIENT_AGAIN,
+    "journey_news": _REFERRER,
+}
+"""The table that code, docs and tests share."""
 
 
 class Notice(Model):

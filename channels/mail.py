@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from datetime import datetime
+from email import message_from_bytes
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, parseaddr
 from typing import Literal
 
 import aiosmtplib
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 TIMEOUT_SECONDS = 15.0
+LONGEST_ADDRESS = 254
+"""Characters, RFC 5321 section 4.5.3.1 (a path of 256 with its angle brackets)."""
+ADDRESS = re.compile(r"[\w.!#$%&'*+/=^`{|}~-]+@[\w-]+(\.[\w-]+)*")
+"""One plain address: stricter than the standard, whose quotes, comments and routes nobody's address needs, and which
+are how one address becomes several."""
+
+AWAY = (aiosmtplib.SMTPException, OSError, TimeoutError)
 
 
 class MailSettings(BaseModel):
@@ -37,6 +47,9 @@ class Letter(BaseModel):
     subject: str
     body: str
     date: datetime
+    language: str = "en"
+    references: str | None = None
+    """A Message-ID that all mails about one thing name, so that a mail program shows them together."""
 
 
 class Sent(BaseModel):
@@ -50,6 +63,8 @@ class Sent(BaseModel):
 
     outcome: Literal["sent", "later", "failed", "uncertain"]
     reason: str | None = None
+    reached: bool = True
+    """False: there was no mail server to talk to, so that no other message would fare better now."""
 
 
 class Mail:
@@ -69,31 +84,45 @@ class Mail:
             await client.connect()
             if self._settings.username and self._settings.password:
                 await client.login(self._settings.username, self._settings.password.get_secret_value())
+            await client.ehlo()
         except aiosmtplib.SMTPAuthenticationError as error:
-            return Sent(outcome="later", reason=f"the mail server refused our sign-in ({error.code})")
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            return Sent(outcome="later", reason=f"no mail server ({type(error).__name__})")
+            client.close()
+            return Sent(outcome="later", reason=f"the mail server refused our sign-in ({error.code})", reached=False)
+        except AWAY as error:
+            client.close()
+            return Sent(outcome="later", reason=f"no mail server ({type(error).__name__})", reached=False)
         try:
-            return await self._hand_over(client, message)
+            return await self._envelope(client, letter.to) or await self._content(client, message, letter.to)
         finally:
             client.close()
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage) -> Sent:
+    async def _envelope(self, client: aiosmtplib.SMTP, to: str) -> Sent | None:
+        """Say from whom to whom. Whatever goes wrong here, nothing has left; None when nothing did."""
+        options = []
+        if not to.isascii():
+            if not client.supports_extension("smtputf8"):
+                return Sent(outcome="failed", reason="the mail server does not take such an address")
+            options = ["SMTPUTF8", "BODY=8BITMIME"]
         try:
-            await client.send_message(message)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = [recipient.code for recipient in error.recipients]
-            final = any(code >= 500 for code in codes)
-            return Sent(outcome="failed" if final else "later", reason=f"recipient refused ({codes[0]})")
-        except aiosmtplib.SMTPNotSupported:
-            return Sent(outcome="failed", reason="the mail server does not take such an address")
-        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError, TimeoutError, OSError) as error:
+            await client.mail(parseaddr(self._settings.sender)[1], options=options, encoding="utf-8")
+            await client.rcpt(to, encoding="utf-8")
+        except aiosmtplib.SMTPRecipientRefused as error:
+            return _refused(error.code, "recipient refused")
+        except aiosmtplib.SMTPResponseException as error:
+            return _refused(error.code, "refused")
+        except AWAY as error:
+            return Sent(outcome="later", reason=f"no answer before the message ({type(error).__name__})")
+        return None
+
+    async def _content(self, client: aiosmtplib.SMTP, message: EmailMessage, to: str) -> Sent:
+        """Hand over the message itself. From here on a connection that breaks leaves us in doubt."""
+        try:
+            await client.data(message.as_bytes(policy=SMTP if to.isascii() else SMTPUTF8))
+        except AWAY as error:
+            if isinstance(error, aiosmtplib.SMTPResponseException):
+                return _refused(error.code, "refused")
             # The server may have stored it before the connection broke.
             return Sent(outcome="uncertain", reason=f"no answer after the message ({type(error).__name__})")
-        except aiosmtplib.SMTPResponseException as error:
-            return Sent(outcome="failed" if error.code >= 500 else "later", reason=f"refused ({error.code})")
-        except aiosmtplib.SMTPException as error:
-            return Sent(outcome="uncertain", reason=type(error).__name__)
         return Sent(outcome="sent")
 
     def _client(self) -> aiosmtplib.SMTP:
@@ -108,12 +137,25 @@ class Mail:
         )
 
     def _message(self, letter: Letter) -> EmailMessage:
+        if len(letter.to) > LONGEST_ADDRESS or not ADDRESS.fullmatch(letter.to):
+            raise ValueError("not one plain address")
         message = EmailMessage()
         message["Message-ID"] = letter.message_id
         message["From"] = self._settings.sender
         message["To"] = letter.to
-        message["Subject"] = letter.subject
+        message["Subject"] = letter.subject.replace(
+            "=?", "= ?"
+        )  # no encoded word: it would be decoded, line breaks too
         message["Date"] = format_datetime(letter.date)
         message["Auto-Submitted"] = "auto-generated"
+        if letter.references:
+            message["References"] = letter.references
         message.set_content(letter.body)
+        message["Content-Language"] = letter.language  # last: `set_content` drops what describes a content before
+        if message_from_bytes(message.as_bytes()).keys() != message.keys():
+            raise ValueError("a header became several")
         return message
+
+
+def _refused(code: int, words: str) -> Sent:
+    return Sent(outcome="failed" if code >= 500 else "later", reason=f"{words} ({code})")

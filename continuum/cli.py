@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from continuum.commands import acting, directory, record, stack, tasks
+from continuum.commands import acting, bounces, directory, record, stack, tasks
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
 from records.database import DatabaseAway
@@ -37,6 +37,7 @@ for command in (
     tasks.reassign,
     record.notices,
     record.mail,
+    bounces.bounce,
     stack.worker,
     stack.migrate,
 ):

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     smtp_tls: Literal["none", "starttls", "implicit"] = "none"
     alarm_address: str = "on-call@clinic.example"
     """Where alarms go when the directory cannot be read."""
+    digest_seconds: float = 300.0
+    """Reminders to one address that come within so long go out in one mail."""
     tenant: str = "clinic"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference/: the actions, the clocks, the directory's file and the settings, as the code has them.
+"""Writes docs/reference/: actions, clocks, notices, the directory's file and the settings, as the code has them.
 
     python docs/make_reference.py
 
@@ -19,7 +19,9 @@ from care.clock import ANY_HOLD, EVENTS
 from care.directory import StaffRole
 from care.directory.check import NEEDED
 from care.journey import Stage
+from care.notice import NOTICES
 from care.task import TASKS, Rung
+from channels.templates.words import CODED, LANGUAGES, words
 from continuum.directory_file import EXAMPLE
 from continuum.settings import Settings
 from workflows.connection import STAGES
@@ -61,6 +63,7 @@ SETTINGS = {
     "smtp_password_file": "a file with the password for that name",
     "smtp_tls": "whether the connection to the mail server is encrypted, and how",
     "alarm_address": "where a red flag's alarm goes when the directory cannot be read",
+    "digest_seconds": "so many seconds a reminder to staff waits for others, to go out in one mail with them",
     "tenant": "which provider this is; a name in every row",
     "log_level": "what is logged",
 }
@@ -116,6 +119,26 @@ queues below, with a mailbox and a supervisor; more queues may be added. A perso
 {roles}.
 """.format(roles=", ".join(f"`{role}`" for role in get_args(StaffRole)))
 
+ABOUT_NOTICES = """\
+A notice is one message to one person. Each has a class, and the class says what happens on its way:
+
+- **Needs consent**: it is not even queued without the patient's consent to messages.
+- **In a digest**: it may wait for `CONTINUUM_DIGEST_SECONDS`, to go out in one mail with others for the same address.
+- **Nobody knows whether it left** (the connection broke after the message was handed over, or the worker was killed):
+  *resend* once, under the same Message-ID, since two are better than none; *task*: a person makes sure; *leave*:
+  nothing happens, for what it is about is chased by itself.
+- **It did not arrive** (refused, bounced, not taken in three days): *task*: a person gets `deliver_notice`; *leave*:
+  nothing happens.
+
+These are design choices, not clinically reviewed.
+"""
+
+ABOUT_WORDS = """\
+No clinical content and no patient's name in a subject or a first line: the record has it. Words in braces are filled
+in.
+**The Arabic has not been reviewed by a native speaker yet.**
+"""
+
 ABOUT_SETTINGS = """\
 Read from the environment by the worker, and by the command line where no folder is named. `continuum up` needs none of
 them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, and passes none of these on.
@@ -127,6 +150,7 @@ def pages() -> dict[str, str]:
     return {
         "actions.md": actions(),
         "clocks.md": clocks(),
+        "notices.md": notices(),
         "settings.md": settings(),
         "directory.md": directory(),
     }
@@ -275,6 +299,49 @@ def directory() -> str:
             f"## The example clinic\n\n```yaml\n{example}```\n",
         ]
     )
+
+
+def notices() -> str:
+    """What is said to whom, and how it is treated on its way."""
+    rows = (
+        (
+            f"`{template}`",
+            rule.kind,
+            "yes" if rule.needs_consent else "no",
+            "yes" if rule.digest else "no",
+            rule.uncertain,
+            rule.undelivered,
+        )
+        for template, rule in NOTICES.items()
+    )
+    columns = (
+        "Notice",
+        "Class",
+        "Needs consent",
+        "In a digest",
+        "Nobody knows whether it left",
+        "It did not arrive",
+    )
+    parts = ["# Notices\n", WRITTEN, ABOUT_NOTICES, _table(columns, rows), "## What they say\n", ABOUT_WORDS]
+    spoken = [words(language) for language in LANGUAGES]
+    head = [of.language for of in spoken]
+    texts = (
+        (
+            f"`{template}`",
+            *(_cell(f"**{of.templates[template].subject}**\n{of.templates[template].body}") for of in spoken),
+        )
+        for template in NOTICES
+    )
+    parts.append(_table(("Notice", *head), texts))
+    for fact in CODED:
+        codes = getattr(spoken[0], fact)
+        said = ((f"`{code}`", *(_cell(getattr(of, fact)[code]) for of in spoken)) for code in codes)
+        parts += [f"### `{{{fact}}}`\n", _table(("Code", *head), said)]
+    return "\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    return text.replace("\n", "<br>")
 
 
 def settings() -> str:

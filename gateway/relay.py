@@ -1,4 +1,5 @@
-"""From the record to Temporal: starts the journeys of stored referrals, and tells journeys of amendments.
+"""From the record to Temporal: starts the journeys of stored referrals, and tells journeys of amendments and
+of messages that did not arrive.
 
 Intake stores and acknowledges whether or not Temporal is there; this catches up. The workflow id is the journey's,
 so that two relays, or one that was killed half-way, start it once.
@@ -9,9 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from hashlib import sha256
+from typing import Any
 
 import structlog
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -19,7 +22,7 @@ from care import action as act
 from care.actor import system
 from care.journey import Journey, Stage
 from care.referral import Referral
-from records import referrals
+from records import notices, referrals
 from records.database import Database
 from workflows import attributes
 from workflows.connection import TASK_QUEUE
@@ -54,6 +57,8 @@ class Relay:
         for referral in await referrals.to_start(self._database):
             if not await self._try(self._start(referral), referral.journey):
                 await referrals.not_started(self._database, referral.journey)
+        for lost in await notices.undelivered_to_note(self._database):
+            await self._try(self._note_undelivered(lost), lost.journey)
         for inbound, journey, tenant in await referrals.amendments_to_note(self._database):
             await self._try(self._note_amendment(str(inbound), journey, tenant), journey)
 
@@ -86,10 +91,22 @@ class Relay:
         await referrals.started(self._database, journey.id)
 
     async def _note_amendment(self, inbound: str, journey: str, tenant: str) -> None:
-        handle = self._client.get_workflow_handle(journey)
-        stage = Stage((await handle.describe()).workflow_type)
-        action = act.NoteAmendment(
-            action_id=f"amendment-{inbound}", actor=system(tenant), expected=act.Expected(stage=stage)
-        )
+        handle, expected = await self._found(journey)
+        action = act.NoteAmendment(action_id=f"amendment-{inbound}", actor=system(tenant), expected=expected)
         with suppress(WorkflowUpdateFailedError):  # the stage has just changed: the next round tries again
             await handle.execute_update("note_amendment", action, id=action.action_id)
+
+    async def _note_undelivered(self, lost: notices.Undelivered) -> None:
+        handle, expected = await self._found(lost.journey)
+        # A notice's id may be longer than an action's.
+        action_id = f"undelivered-{sha256(lost.id.encode()).hexdigest()[:32]}"
+        action = act.NoteUndelivered(
+            action_id=action_id, actor=system(lost.tenant), expected=expected, notice=lost.id, to=lost.recipient
+        )
+        with suppress(WorkflowUpdateFailedError):  # as above
+            await handle.execute_update("note_undelivered", action, id=action.action_id)
+
+    async def _found(self, journey: str) -> tuple[WorkflowHandle[Any, Any], act.Expected]:
+        """A journey, and the stage that it is in."""
+        handle = self._client.get_workflow_handle(journey)
+        return handle, act.Expected(stage=Stage((await handle.describe()).workflow_type))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from care.notice import Notice
+from care.notice import NOTICES, Notice, Template
 from records.database import Database
 
 Status = Literal["queued", "sent", "failed", "uncertain"]
+
+ALARMS = [template for template, rule in NOTICES.items() if rule.kind == "alarm"]
+A_PERSONS_WHEN_FAILED = [template for template, rule in NOTICES.items() if rule.undelivered == "task"]
+A_PERSONS_WHEN_UNCERTAIN = [template for template, rule in NOTICES.items() if rule.uncertain != "leave"]
 
 
 class Queued(BaseModel):
@@ -19,73 +24,147 @@ class Queued(BaseModel):
     """
 
     id: str
+    tenant: str
     journey: str
     clinic: str | None
     recipient: str
-    template: str
+    template: Template
     facts: dict[str, Any]
-    send_after: Any
+    send_after: datetime
     status: str
+    escalation: str | None
     name: str | None
     email: str | None
+    languages: list[str]
+    """Of the person who reads it, BCP 47, most wanted first; empty where it is not known."""
+
+
+ADDRESSED = """
+    select n.id, n.tenant, n.journey, j.clinic, n.recipient, n.template, n.facts, n.send_after, n.status, n.escalation,
+           case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
+                when n.recipient = 'referrer' then r.requester->>'name' end as name,
+           case when n.recipient = 'patient' then p.email
+                when n.recipient = 'referrer' then r.requester_email end as email,
+           case when n.recipient = 'patient' then p.languages else '[]' end as languages
+    from continuum.notice n
+    left join continuum.referral r on r.journey = n.journey
+    left join continuum.patient p on p.id = r.patient
+    left join continuum.journey j on j.id = n.journey
+"""
+"""Notices with the person each is for, as `Queued` reads them."""
 
 
 async def queued(database: Database, tenant: str, ids: tuple[str, ...]) -> list[Queued]:
-    """The notices among these ids that still have to be sent (or whose last attempt ended nobody knows how)."""
+    """The notices among these ids that still have to be sent (or whose last attempt ended nobody knows how).
+
+    Without those that wait for a digest.
+    """
     rows = await database.fetch(
-        """
-        select n.id, n.journey, j.clinic, n.recipient, n.template, n.facts, n.send_after, n.status,
-               case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
-                    when n.recipient = 'referrer' then r.requester->>'name' end as name,
-               case when n.recipient = 'patient' then p.email
-                    when n.recipient = 'referrer' then r.requester_email end as email
-        from continuum.notice n
-        left join continuum.referral r on r.journey = n.journey
-        left join continuum.patient p on p.id = r.patient
-        left join continuum.journey j on j.id = n.journey
-        where n.tenant = $1 and n.id = any($2) and n.status in ('queued', 'sending') order by n.send_after, n.id
-        """,
+        ADDRESSED + " where n.tenant = $1 and n.id = any($2) and n.status in ('queued', 'sending') and not n.digest"
+        " order by n.send_after, n.id",
         tenant,
         list(ids),
     )
     return [Queued(**dict(r)) for r in rows]
 
 
-async def claim(database: Database, notice: str, message_id: str, *, again: bool = False) -> bool:
-    """Say that an attempt begins. False when it was sent or stopped in the meantime, or somebody else is at it.
+async def claim(database: Database, notice: str, message_id: str, *, again: bool = False) -> int:
+    """Say that an attempt begins. Its number; 0 when it was sent or stopped meanwhile, or somebody else is at it.
 
     `again`: also where an earlier attempt began and nobody knows how it ended.
     """
     row = await database.row(
         "update continuum.notice set status = 'sending', message_id = $2, channel = 'email', attempts = attempts + 1,"
-        " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) returning id",
+        " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) returning attempts",
         notice,
         message_id,
         again,
     )
-    return row is not None
+    return int(row["attempts"]) if row else 0
 
 
 async def mark(database: Database, notice: str, outcome: Status, reason: str | None = None) -> None:
-    """How the attempt ended. `queued` means that it certainly did not leave and will be tried again."""
+    """How the attempt ended. `queued` means that it certainly did not leave and will be tried again.
+
+    A bounce that was quicker than this stands.
+    """
     await database.execute(
-        "update continuum.notice set status = $2, reason = $3 where id = $1", notice, outcome, reason
+        "update continuum.notice set status = $2, reason = $3 where id = $1 and status in ('queued', 'sending')",
+        notice,
+        outcome,
+        reason,
     )
 
 
 async def lost(database: Database, tenant: str, ids: tuple[str, ...], *, but: str) -> tuple[str, ...]:
-    """Those of these notices that did not, or not certainly, leave and are owed to somebody.
+    """Those of these notices that did not, or not certainly, leave and are a person's to deliver (`care.notice`).
 
     Without those to the patient whose reason is `but`: a patient without an address is told at the next visit.
     """
     rows = await database.fetch(
-        "select id from continuum.notice where tenant = $1 and id = any($2) and status in ('failed', 'uncertain')"
-        " and not (recipient = 'patient' and reason is not distinct from $3) order by send_after, id",
+        "select id from continuum.notice where tenant = $1 and id = any($2)"
+        " and (status = 'failed' and template = any($3) or status = 'uncertain' and template = any($4))"
+        " and not (recipient = 'patient' and reason is not distinct from $5) order by send_after, id",
         tenant,
         list(ids),
+        A_PERSONS_WHEN_FAILED,
+        A_PERSONS_WHEN_UNCERTAIN,
         but,
     )
     return tuple(r["id"] for r in rows)
+
+
+async def bounced(database: Database, tenant: str, message_id: str, status: str) -> tuple[int, int]:
+    """A message came back: none of its notices has arrived. How many are marked now, and how many it spoke of.
+
+    A second report about the same message changes nothing.
+    """
+    row = await database.row(
+        """
+        with spoken as (
+            select id, status in ('sending', 'sent', 'uncertain') as told_otherwise
+            from continuum.notice where tenant = $1 and message_id = $2 for update
+        ), marked as (
+            update continuum.notice n set status = 'failed', reason = $3, bounced_at = now()
+            from spoken s where n.id = s.id and s.told_otherwise returning n.id
+        )
+        select (select count(*) from marked) as marked, (select count(*) from spoken) as spoken
+        """,
+        tenant,
+        message_id,
+        f"bounced ({status})",
+    )
+    return (row["marked"], row["spoken"]) if row else (0, 0)
+
+
+class Undelivered(BaseModel):
+    """A notice that did not arrive, of which its journey has not heard."""
+
+    id: str
+    journey: str
+    tenant: str
+    recipient: str
+
+
+async def undelivered_to_note(database: Database, limit: int = 50) -> list[Undelivered]:
+    """Those that a person has to deliver and that no journal row speaks of yet, of journeys that are open.
+
+    Only those that nobody waits for: what is lost while a journey's own delivery is under way, it hears from that.
+    """
+    rows = await database.fetch(
+        "select n.id, n.journey, n.tenant, n.recipient from continuum.notice n"
+        " join continuum.journey j on j.id = n.journey and j.tenant = n.tenant and j.status <> 'closed'"
+        " where (n.digest or n.bounced_at is not null or n.template = any($1))"
+        " and (n.status = 'failed' and n.template = any($2) or n.status = 'uncertain' and n.template = any($3))"
+        " and not exists (select 1 from continuum.journal l"
+        "   where l.journey = n.journey and l.kind = 'undelivered' and l.data->>'notice' = n.id)"
+        " order by n.tried_at, n.id limit $4",
+        ALARMS,
+        A_PERSONS_WHEN_FAILED,
+        A_PERSONS_WHEN_UNCERTAIN,
+        limit,
+    )
+    return [Undelivered(**dict(r)) for r in rows]
 
 
 async def add_alarm(database: Database, tenant: str, journey: str, notice: Notice) -> None:

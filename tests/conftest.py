@@ -21,7 +21,6 @@ from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, Supervisor, running
 from continuum.settings import Settings
 from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
-from gateway.relay import Relay
 from records.database import Database
 from workflows.connection import connect
 
@@ -59,7 +58,7 @@ async def built() -> AsyncIterator[House]:
         async with running(options) as stack:
             database = await Database.open(stack.dsn("app"), size=10)
             client = await connect(stack.stack.temporal_address)
-            settings = Settings(smtp_host=stack.stack.smtp_host, smtp_port=stack.stack.smtp_port)
+            settings = Settings(smtp_host=stack.stack.smtp_host, smtp_port=stack.stack.smtp_port, digest_seconds=1)
             calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
             try:
                 yield House(stack, client, database, settings, calendar, [])
@@ -72,12 +71,12 @@ async def staffed(house: House) -> AsyncIterator[House]:
     """The house with worker and relay."""
     stop = asyncio.Event()
     async with worker.build(house.client, house.database, house.settings):
-        relaying = asyncio.create_task(Relay(house.client, house.database).run(stop))
+        beside = worker.loops(house.client, house.database, house.settings, stop)
         try:
             yield house
         finally:
             stop.set()
-            await relaying
+            await asyncio.gather(*beside)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def due(d: Draft, clock: Clock) -> None:
     state.reminders_sent = 0
     d.write("follow_up_due", f"Follow-up due: {occasion.label}", occasion=occasion.id)
     if d.journey.referral.consent_messages:
-        d.tell("patient", "follow_up_due", occasion=occasion.label)
+        d.tell("patient", "follow_up_due", occasion=occasion.id)
         _await_answer(d, occasion)
     else:
         d.open_task("call_patient", occasion.id)
@@ -65,7 +65,7 @@ def no_answer(d: Draft, clock: Clock) -> None:
     state, occasion = _state(d), _occasion(d, clock.subject)
     if state.reminders_sent < _plan(d).reminders:
         state.reminders_sent += 1
-        d.tell("patient", "follow_up_reminder", occasion=occasion.label)
+        d.tell("patient", "follow_up_reminder", occasion=occasion.id)
         d.write("follow_up_reminded", f"No answer yet: {occasion.label}; reminder {state.reminders_sent} sent")
         _await_answer(d, occasion)
     else:
@@ -93,7 +93,7 @@ def answer(d: Draft, a: act.AnswerFollowUp) -> None:
         _close_occasion(d, occasion)
     if assessment.worse or (screened and screened.findings):
         d.open_task("call_patient", "worse", due=d.business_days(plan.call_within_days))
-        d.tell("queue:therapists", "task_due", task="Call the patient: worse at follow-up")
+        d.tell("queue:therapists", "task_due", task="worse_at_follow_up")
     endings.complete_if_done(d)
 
 

@@ -99,7 +99,7 @@ def ask_referrer(d: Draft, a: act.AskReferrer) -> None:
     d.open_task("missing_information", a.about)
     d.write("asked", f"The referrer is asked for: {about}", about=a.about)
     d.answer_referrer("received", "2.0", reason="awaiting_information")
-    d.tell("referrer", "referral_answer", answer="awaiting_information", about=about)
+    d.tell("referrer", "referral_answer", answer="awaiting_information", about=a.about)
 
 
 def receive_information(d: Draft, a: act.ReceiveInformation) -> None:
@@ -130,7 +130,7 @@ def redirect(d: Draft, a: act.Redirect) -> None:
     """No, but there is a right door."""
     d.write("redirected", f"Redirected to {a.to.replace('_', ' ')}", to=a.to)
     d.answer_referrer("rejected", "4.0", reason=a.to)
-    d.tell("referrer", "referral_answer", answer="redirected", door=a.to.replace("_", " "))
+    d.tell("referrer", "referral_answer", answer="redirected", door=a.to)
     d.close("redirected")
 
 

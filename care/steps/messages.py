@@ -49,9 +49,12 @@ def undelivered(d: Draft, lost: list[Outgoing]) -> None:
 
 
 def note_undelivered(d: Draft, a: act.NoteUndelivered) -> None:
-    """A message came back after it had left, or was lost on its way in a digest."""
+    """A message came back after it had left, or was lost on its way in a digest: one task for each it was for.
+
+    A task for each message would have no end where the address of those who deliver them is the one that is wrong.
+    """
     require(a.notice.startswith(f"{d.journey.id}:"), "NoSuchNotice", "no message of that id is this journey's")
-    d.open_task("deliver_notice", a.notice)
+    d.open_task("deliver_notice", a.to)
     d.write("undelivered", "A message came back or could not be sent", notice=a.notice)
 
 

@@ -24,7 +24,7 @@ def enter(d: Draft) -> None:
         decided=decided,
     )
     offered = d.open_task("answer_referral")
-    d.tell(offered.owner, "task_due", task=offered.label, due=d.local_words(offered.due), priority=priority.level)
+    d.tell(offered.owner, "task_due", task=offered.kind, due=d.local_iso(offered.due), priority=priority.level)
 
 
 def accept(d: Draft, a: act.Accept) -> None:

@@ -32,15 +32,15 @@ def due(d: Draft, clock: Clock) -> None:
         "named_lead": "the lead is told",
         "referrer": "the referrer is asked again",
     }[rung.tell]
-    when = d.local_words(task.due)
+    when = d.local_iso(task.due)
     if rung.tell == "referrer":
         _ask_referrer_again(d, task)
         d.write("reminded", f"{task.label}: {words}", task=task.id)
     elif rung.tell == "owner":
-        d.tell(to, "task_due", escalation=task, task=task.label, due=when)
+        d.tell(to, "task_due", escalation=task, task=task.kind, due=when)
         d.write("reminded", f"{task.label}: due; {words}", task=task.id)
     else:
-        d.tell(to, "task_escalated", escalation=task, task=task.label, due=when)
+        d.tell(to, "task_escalated", escalation=task, task=task.kind, due=when)
         d.write("escalated", f"{task.label}: overdue; {words}", task=task.id)
 
 
@@ -48,7 +48,7 @@ def _ask_referrer_again(d: Draft, task: Task) -> None:
     if task.kind == "chase_receipt":
         d.tell("referrer", "summary_reminder")
     else:
-        d.tell("referrer", "referral_answer", answer="information_reminder", about=task.subject.replace("_", " "))
+        d.tell("referrer", "referral_answer", answer="information_reminder", about=task.subject)
 
 
 def claim(d: Draft, a: act.ClaimTask) -> None:
@@ -98,7 +98,7 @@ def request_help(d: Draft, a: act.RequestHelp) -> None:
     require(task.kind != "give_help", "NotHelp", "ask for help with the task itself")
     require(a.of != task.owner, "SameOwner", f"this task is {_name(a.of)}'s already")
     d.open_task("give_help", task.id, owner=a.of)
-    d.tell(a.of, "task_help", task=task.label)
+    d.tell(a.of, "task_help", task=task.kind, due=d.local_iso(task.due))
     d.write("help_asked", f"{task.label}: {_name(a.of)} is asked for help", task=task.id, of=a.of)
 
 
@@ -109,7 +109,7 @@ def give_help(d: Draft, a: act.GiveHelp) -> None:
     d.settle("give_help", task.subject, outcome=a.outcome)
     d.write("help_given", f"Help with a task: {a.outcome.replace('_', ' ')}", task=task.subject)
     if helped is not None and a.outcome == "cannot_help":
-        d.tell(helped.owner, "task_due", task=helped.label, due=d.local_words(helped.due))
+        d.tell(helped.owner, "task_due", task=helped.kind, due=d.local_iso(helped.due))
     endings.complete_if_done(d)
 
 

@@ -56,7 +56,7 @@ def book(d: Draft, a: act.BookVisit) -> None:
     d.write("visit_booked", f"Visit booked for {local:%d %B %Y, %H:%M}", visit=visit.id, late=late or None)
     if first:
         d.answer_referrer("in-progress", "5.1.1")
-    d.tell("patient", "visit_booked", when=local.strftime("%d %B %Y, %H:%M"))
+    d.tell("patient", "visit_booked", when=d.local_iso(a.starts_at))
 
 
 def cancel(d: Draft, a: act.CancelVisit) -> None:
@@ -68,11 +68,7 @@ def cancel(d: Draft, a: act.CancelVisit) -> None:
     d.stop_clock("visit", visit.id)
     d.settle("record_visit", visit.id, outcome="cancelled")
     d.write("visit_cancelled", f"Visit cancelled: {a.reason.replace('_', ' ')}", visit=visit.id)
-    d.tell(
-        "patient",
-        "visit_cancelled",
-        when=d.journey.the_calendar.local(visit.starts_at).strftime("%d %B %Y, %H:%M"),
-    )
+    d.tell("patient", "visit_cancelled", when=d.local_iso(visit.starts_at))
     owe_next(d, visit.plan)
 
 
@@ -140,8 +136,7 @@ def cancel_future(d: Draft, plan_id: str | None = None) -> int:
         d.save_visit(visit)
         d.stop_clock("visit", visit.id)
         d.settle("record_visit", visit.id, outcome="cancelled")
-        when = d.journey.the_calendar.local(visit.starts_at)
-        d.tell("patient", "visit_cancelled", when=f"{when:%d %B %Y, %H:%M}")
+        d.tell("patient", "visit_cancelled", when=d.local_iso(visit.starts_at))
     return len(doomed)
 
 

@@ -136,7 +136,9 @@ async def _stack(folder: Path | None, *, quiet: bool) -> AsyncIterator[Superviso
             print(f"  {step}", file=sys.stderr, flush=True)
 
     def options(path: Path) -> Options:
-        return Options(folder=path, migrate=bring_up_to_date, worker_env={}, time_skipping=True)
+        return Options(
+            folder=path, migrate=bring_up_to_date, worker_env={"CONTINUUM_DIGEST_SECONDS": "1"}, time_skipping=True
+        )
 
     if folder is not None:
         async with running(options(folder), progress) as stack:

@@ -134,6 +134,8 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
     }
     if name in ("assign_task", "hand_over"):
         makers["to"] = lambda: "person:p-therapist" if name == "assign_task" else "p-therapist"
+    if name == "note_undelivered":
+        makers["to"] = lambda: draw(st.sampled_from(["patient", "referrer", "queue:front_desk"]))
     made: dict[str, Any] = {}
     for field, info in actions.ACTIONS[name].model_fields.items():
         if field not in Action.model_fields:

@@ -13,7 +13,6 @@ from care.commit import overdue, waiting_on
 from care.draft import Draft, Refused
 from care.journey import Journey, Stage
 from care.steps import plans
-from care.task import TASKS
 from tests.care.driver import LEAD, NOTE, Driver
 from tests.care.walks import (
     KNEE,
@@ -157,8 +156,7 @@ def test_intake_waits_for_what_was_asked_of_the_referrer() -> None:
 def test_a_ladder_goes_from_owner_to_supervisor_to_the_named_lead_and_then_daily() -> None:
     driver = Driver()
     driver.wait(days=9)
-    label = TASKS["complete_intake"].label
-    climbed = [(n.to, n.send_after) for n in driver.notices if n.facts.get("task") == label]
+    climbed = [(n.to, n.send_after) for n in driver.notices if n.facts.get("task") == "complete_intake"]
     berlin = [(to, driver.journey.the_calendar.local(at)) for to, at in climbed]
     assert [(to, f"{at:%a %H:%M}") for to, at in berlin] == [
         ("queue:intake", "Tue 17:00"),
@@ -185,7 +183,7 @@ def test_a_deadline_that_falls_on_a_sunday_wakes_nobody_on_a_sunday() -> None:
     assert ladder_times(driver)
     assert all(calendar.is_open(at, at) for at in ladder_times(driver))
     first = driver.told("queue:intake", "task_due")
-    assert "Review the hold" in {n.facts["task"] for n in first}
+    assert "review_hold" in {n.facts["task"] for n in first}
 
 
 def test_a_ladder_late_by_a_stopped_worker_waits_for_the_clinic_to_open() -> None:
@@ -202,7 +200,7 @@ def test_an_emergency_does_not_wait_for_the_clinic_to_open() -> None:
     driver.wait(until=datetime(2026, 3, 7, 23, tzinfo=UTC))  # a Saturday night
     driver.act("screen", answers={**no_flags(driver), "saddle_numb": True})
     driver.wait(minutes=31)
-    told = [n for n in driver.notices if n.facts.get("task") == "Handle the red flag"]
+    told = [n for n in driver.notices if n.facts.get("task") == "handle_red_flag"]
     assert [n.to for n in told] == ["queue:on_call", f"person:{LEAD}"]
     assert [(n.send_after - driver.now) for n in told] == [timedelta(minutes=-31), timedelta(minutes=-1)]
 
@@ -466,7 +464,7 @@ def test_certification_is_owed_within_thirty_days_and_chased() -> None:
     plan = driver.plan
     assert plan.certify_by == plan.started_at + timedelta(days=30)
     driver.wait(days=34)
-    assert any(n.facts["task"] == "Get the plan of care certified" for n in driver.told("queue:therapists"))
+    assert any(n.facts["task"] == "certify_plan" for n in driver.told("queue:therapists"))
     driver.act("certify_plan", "therapist", plan=plan.id, by="order_and_transmission")
     assert driver.refused("certify_plan", "therapist", plan=plan.id, by="signature") == "AlreadyCertified"
     assert "certify_plan" not in driver.owed
@@ -670,9 +668,9 @@ def test_surgery_that_nobody_confirmed_is_chased_after_its_day() -> None:
     driver.act("plan_surgery", planned_for=later)
     assert len([t for t in driver.journey.open_tasks if t.kind == "record_surgery"]) == 1
     driver.wait(until=planned + timedelta(days=6))
-    assert not [n for n in driver.notices if n.facts.get("task") == "Confirm that surgery took place"]
+    assert not [n for n in driver.notices if n.facts.get("task") == "record_surgery"]
     driver.wait(until=later + timedelta(days=4))
-    assert [n for n in driver.notices if n.facts.get("task") == "Confirm that surgery took place"]
+    assert [n for n in driver.notices if n.facts.get("task") == "record_surgery"]
 
 
 def test_a_stall_is_looked_at_by_a_person_and_ends_with_a_coded_reason_or_a_new_review() -> None:
@@ -765,8 +763,8 @@ def test_certification_and_red_flags_go_on_through_a_hold() -> None:
     driver.act("hold", reason="patient_ill", review_on=driver.now + timedelta(days=60))
     driver.wait(days=40)
     tasks = {n.facts.get("task") for n in driver.notices}
-    assert "Handle the red flag" in tasks
-    assert "Get the plan of care certified" in tasks
+    assert "handle_red_flag" in tasks
+    assert "certify_plan" in tasks
 
 
 def test_a_hold_cannot_be_forgotten_and_can_be_prolonged() -> None:
@@ -862,7 +860,7 @@ def test_a_receipt_is_chased_until_it_comes() -> None:
     driver.act("review_progress", "therapist", plan=driver.plan.id, decision="discharge", reason="GOALS")
     driver.act("sign_summary", "therapist")
     driver.wait(days=12)
-    chased = [n for n in driver.notices if n.facts.get("task") == "Get the referrer's receipt of the summary"]
+    chased = [n for n in driver.notices if n.facts.get("task") == "chase_receipt"]
     assert {n.to for n in chased} == {"queue:front_desk", "supervisor:front_desk", f"person:{LEAD}"}
     driver.act("confirm_receipt", "referrer")
     assert "chase_receipt" not in driver.owed

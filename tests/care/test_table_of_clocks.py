@@ -243,7 +243,7 @@ SCENES: dict[TaskKind, Scene] = {
         lambda d: d.act("note_amendment"), open_days(1), ("review_amendment", {"decision": "no_change_needed"})
     ),
     "deliver_notice": Scene(
-        lambda d: d.act("note_undelivered", notice="jtest:notice:1"),
+        lambda d: d.act("note_undelivered", notice="jtest:notice:1", to="referrer"),
         open_days(1),
         lambda d, task: d.act("settle_notice", task=task.id, outcome="told_by_phone"),
     ),

@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from activities.clinics import calendar_of
 from care.directory import Directory, resolve
+from channels import mail as channel
 from continuum.demo.player import Player
 from continuum.directory_file import example, plain
 from continuum.embedded.folder import temporary_folder
@@ -24,6 +25,7 @@ from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
 from records import directory as stored
 from records import journeys
 from records.database import Database
+from tests.integration.post_office import Mailroom, Server, mailroom_built, serving
 from tests.integration.tools import PATIENT, Ran, command, hire, message, order, until
 from workflows.connection import connect
 
@@ -84,7 +86,9 @@ class Town:
 async def town() -> AsyncIterator[Town]:
     """One stack for all tests that leave it running as it was."""
     with temporary_folder() as path:
-        options = Options(folder=path, time_skipping=True, migrate=bring_up_to_date, worker_env={})
+        options = Options(
+            folder=path, time_skipping=True, migrate=bring_up_to_date, worker_env={"CONTINUUM_DIGEST_SECONDS": "1"}
+        )
         async with running(options) as stack:
             database = await Database.open(stack.dsn("app"), size=10)
             await hire(database, "clinic", *STAFF)
@@ -92,6 +96,21 @@ async def town() -> AsyncIterator[Town]:
             inbox.mkdir()
             yield Town(stack, await connect(stack.stack.temporal_address), database, inbox)
             await database.close()
+
+
+@pytest.fixture(scope="session")
+async def mailroom() -> AsyncIterator[Mailroom]:
+    """One record for all tests of mail."""
+    async with mailroom_built() as room:
+        yield room
+
+
+@pytest.fixture
+async def smtp(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """A mail server to script; a silent one is given up after a second."""
+    monkeypatch.setattr(channel, "TIMEOUT_SECONDS", 1.0)
+    async with serving(Server()) as server:
+        yield server
 
 
 class Office:

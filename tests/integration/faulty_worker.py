@@ -22,7 +22,7 @@ FAULTY: dict[str, tuple[Any, str]] = {
     "deliver": (notices, "queued"),
     "alarm": (notices, "status"),
     "write_summary": (documents, "course"),
-    "hand_over": (Mail, "_hand_over"),
+    "hand_over": (Mail, "_content"),
 }
 
 

@@ -3,119 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import UTC, datetime
-from email import message_from_bytes
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from temporalio.exceptions import ApplicationError
 
 import worker
 from activities.clinics import calendar_of
 from activities.messages import MailMessages
 from activities.signatures import Delivery
-from care.notice import Notice, Template
-from channels import mail as channel
+from care.notice import Notice
 from channels.mail import Letter, Mail, MailSettings
-from channels.templates import _ANSWERS, _NEWS, render
 from continuum.demo.player import Player
 from continuum.demo.stories import STORIES, nothing_found
-from continuum.embedded.folder import temporary_folder
-from continuum.embedded.supervisor import Options, running
 from continuum.settings import Settings
-from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
-from gateway.relay import Relay
-from pathways import loader
+from continuum.site import EXAMPLE_CLINIC
 from records.database import Database, DatabaseAway
 from tests.conftest import House, staffed
+from tests.integration.post_office import NOW, Mailroom, Server, mail_to
 from tests.integration.tools import PATIENT, message, order, proxy_to, until
 from workflows.connection import connect
 
-NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
-PREVIEW = 150
-STAFF = {"task_due", "task_escalated", "red_flag_alarm"}
 NOTICE = "j-mail:notice:{}"
 
 
-@dataclass
-class Server:
-    """A mail server that does to each message what `script` says, and keeps what it took."""
-
-    script: dict[str, str] = field(default_factory=dict)
-    stored: list[bytes] = field(default_factory=list)
-    recipients: list[str] = field(default_factory=list)
-    port: int = 0
-
-    async def handle_RCPT(  # noqa: N802
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        what = self.script.get(address, "")
-        if what.startswith("rcpt "):
-            return what.removeprefix("rcpt ")
-        envelope.rcpt_tos.append(address)
-        return "250 ok"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        what = self.script.get(envelope.rcpt_tos[0], "250 ok")
-        if what[0] in "45":
-            return what
-        self.stored.append(envelope.original_content or b"")
-        self.recipients += envelope.rcpt_tos
-        if what == "abort":
-            assert isinstance(server.transport, asyncio.Transport)
-            server.transport.abort()
-        if what == "stall":
-            await asyncio.sleep(3)
-        return "250 ok"
-
-    @property
-    def copies(self) -> Counter[str]:
-        return Counter(str(message_from_bytes(raw)["Message-ID"]) for raw in self.stored)
-
-
-@asynccontextmanager
-async def serving(server: Server) -> AsyncIterator[Server]:
-    loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: SMTP(server, loop=loop), "127.0.0.1", 0)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listening.close()
-        await asyncio.sleep(0)
-
-
-@pytest.fixture
-async def smtp(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    monkeypatch.setattr(channel, "TIMEOUT_SECONDS", 1.0)
-    async with serving(Server()) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-async def database() -> AsyncIterator[tuple[Database, str, str, str]]:
-    """A stack of our own without a worker: its database, and the address of its Temporal."""
-    with temporary_folder() as path:
-        async with running(Options(folder=path, time_skipping=True, migrate=bring_up_to_date)) as stack:
-            opened = await Database.open(stack.dsn("app"), size=8)
-            yield opened, stack.stack.temporal_address, stack.dsn("owner"), stack.dsn("app")
-            await opened.close()
+pytestmark = pytest.mark.xdist_group("mail")
 
 
 def messages(database: Database, server: Server) -> MailMessages:
-    mail = Mail(MailSettings(host="127.0.0.1", port=server.port, sender="continuum@clinic.example"))
-    return MailMessages(database, mail, domain="clinic.example", alarm_address="on-call@clinic.example")
+    return MailMessages(database, mail_to(server), domain="clinic.example", alarm_address="on-call@clinic.example")
 
 
 _numbers = iter(range(1, 10_000))
 
 
-async def queue(database: Database, email: str, template: str = "task_due") -> str:
+async def queue(database: Database, email: str, template: str = "visit_booked") -> str:
     """A notice that waits for its letter."""
     number = next(_numbers)
     notice, desk = NOTICE.format(number), f"desk_{number}"
@@ -124,7 +48,7 @@ async def queue(database: Database, email: str, template: str = "task_due") -> s
     )
     await database.execute(
         "insert into continuum.notice (id, journey, tenant, recipient, template, facts, send_after, hash)"
-        " values ($1, 'j-mail', 'clinic', 'queue:' || $4, $2, '{\"task\": \"Answer\", \"due\": \"today\"}', $3, '')",
+        " values ($1, 'j-mail', 'clinic', 'queue:' || $4, $2, '{}', $3, '')",
         notice,
         template,
         NOW,
@@ -133,17 +57,8 @@ async def queue(database: Database, email: str, template: str = "task_due") -> s
     return notice
 
 
-async def row(database: Database, notice: str) -> dict[str, Any]:
-    found = await database.row("select * from continuum.notice where id = $1", notice)
-    assert found is not None
-    return dict(found)
-
-
 def delivery(*ids: str) -> Delivery:
     return Delivery(journey="j-mail", tenant="clinic", ids=ids)
-
-
-Base = tuple[Database, str, str, str]
 
 
 @pytest.mark.parametrize(
@@ -159,9 +74,9 @@ Base = tuple[Database, str, str, str]
     ],
 )
 async def test_the_outcome_is_what_is_known(
-    database: Base, smtp: Server, script: str, status: str, stored: int
+    mailroom: Mailroom, smtp: Server, script: str, status: str, stored: int
 ) -> None:
-    record = database[0]
+    record = mailroom.record
     notice = await queue(record, "desk@clinic.example")
     smtp.script["desk@clinic.example"] = script
     deliver = messages(record, smtp).deliver
@@ -171,13 +86,13 @@ async def test_the_outcome_is_what_is_known(
     else:
         lost = await deliver(delivery(notice))
         assert lost == ((notice,) if status != "sent" else ())
-    first = await row(record, notice)
+    first = await mailroom.row(notice)
     assert (first["status"], len(smtp.stored)) == (status, stored)
     assert first["attempts"] == 1
 
     smtp.script.clear()  # whatever it was, the server is well now
     await deliver(delivery(notice))
-    second = await row(record, notice)
+    second = await mailroom.row(notice)
     assert second["message_id"] == first["message_id"], "the same for every attempt"
     if status == "queued":
         assert (second["status"], second["attempts"]) == ("sent", 2)
@@ -187,48 +102,48 @@ async def test_the_outcome_is_what_is_known(
         assert len(smtp.stored) == stored
 
 
-async def test_an_attempt_that_was_cut_off_is_not_made_again(database: Base, smtp: Server) -> None:
+async def test_an_attempt_that_was_cut_off_is_not_made_again(mailroom: Mailroom, smtp: Server) -> None:
     """A worker was killed between the claim and the outcome."""
-    record = database[0]
+    record = mailroom.record
     notice, alarm = await queue(record, "desk@clinic.example"), await queue(record, "a@x.example", "red_flag_alarm")
     await record.execute("update continuum.notice set status = 'sending' where id in ($1, $2)", notice, alarm)
     assert await messages(record, smtp).deliver(delivery(notice, alarm)) == (notice,)
-    assert (await row(record, notice))["status"] == "uncertain"
-    assert (await row(record, alarm))["status"] == "sent", "two alarms are better than none"
+    assert (await mailroom.row(notice))["status"] == "uncertain"
+    assert (await mailroom.row(alarm))["status"] == "sent", "two alarms are better than none"
     assert smtp.recipients == ["a@x.example"]
 
 
-async def test_one_that_waits_hides_none_that_is_lost(database: Base, smtp: Server) -> None:
-    record = database[0]
+async def test_one_that_waits_hides_none_that_is_lost(mailroom: Mailroom, smtp: Server) -> None:
+    record = mailroom.record
     lost, waits, fine = [await queue(record, f"{name}@x.example") for name in ("lost", "waits", "fine")]
     smtp.script.update({"lost@x.example": "554 no", "waits@x.example": "451 later"})
     deliver = messages(record, smtp).deliver
     with pytest.raises(ApplicationError):
         await deliver(delivery(lost, waits, fine))
-    assert (await row(record, fine))["status"] == "sent", "one that waits holds up no other"
+    assert (await mailroom.row(fine))["status"] == "sent", "one that waits holds up no other"
     smtp.script["waits@x.example"] = "250 ok"
     assert await deliver(delivery(lost, waits, fine)) == (lost,)
     assert set(smtp.copies.values()) == {1}
 
 
-async def test_two_deliveries_at_once_send_one_letter(database: Base, smtp: Server) -> None:
-    record = database[0]
+async def test_two_deliveries_at_once_send_one_letter(mailroom: Mailroom, smtp: Server) -> None:
+    record = mailroom.record
     ids = [await queue(record, f"desk{n}@clinic.example") for n in range(5)]
     deliver = messages(record, smtp).deliver
     await asyncio.gather(*(deliver(delivery(*ids)) for _ in range(4)))
     assert sorted(smtp.recipients) == [f"desk{n}@clinic.example" for n in range(5)]
 
 
-async def test_without_a_mail_server_it_waits(database: Base) -> None:
-    record = database[0]
+async def test_without_a_mail_server_it_waits(mailroom: Mailroom) -> None:
+    record = mailroom.record
     notice = await queue(record, "desk@clinic.example")
     with pytest.raises(ApplicationError, match="1 message"):
         await messages(record, Server(port=1)).deliver(delivery(notice))
-    assert (await row(record, notice))["status"] == "queued"
+    assert (await mailroom.row(notice))["status"] == "queued"
 
 
-async def test_an_alarm_is_repeated_until_it_has_certainly_left(database: Base, smtp: Server) -> None:
-    record = database[0]
+async def test_an_alarm_is_repeated_until_it_has_certainly_left(mailroom: Mailroom, smtp: Server) -> None:
+    record = mailroom.record
     notice = Notice(
         id="j-mail:alarm:ces:1",
         to="queue:on_call",
@@ -245,8 +160,8 @@ async def test_an_alarm_is_repeated_until_it_has_certainly_left(database: Base, 
     assert list(smtp.copies.values()) == [2], "one Message-ID, so that receivers can tell"
 
 
-async def test_an_alarm_does_not_wait_for_a_postgresql_that_is_silent(database: Base, smtp: Server) -> None:
-    url = database[3]
+async def test_an_alarm_does_not_wait_for_a_postgresql_that_is_silent(mailroom: Mailroom, smtp: Server) -> None:
+    url = mailroom.app_dsn
     port = int(url.partition("@127.0.0.1:")[2].partition("/")[0])
     async with proxy_to(port) as proxy:
         away = await Database.open(url.replace(f":{port}/", f":{proxy.port}/"), size=2)
@@ -279,15 +194,15 @@ async def test_an_alarm_leaves_while_postgresql_is_away(smtp: Server) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(database: Base, smtp: Server) -> None:
-    record, temporal, *_ = database
+async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(mailroom: Mailroom, smtp: Server) -> None:
+    record, temporal = mailroom.record, mailroom.temporal
     doctor = "quill@surgery.example"
     smtp.script[doctor] = "abort"
-    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port)
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1)
     client = await connect(temporal)
     stop = asyncio.Event()
     async with worker.build(client, record, settings):
-        relaying = asyncio.create_task(Relay(client, record).run(stop))
+        beside = worker.loops(client, record, settings, stop)
         try:
             house = House(None, client, record, settings, None, [])  # type: ignore[arg-type]
             player = Player("mail", client, record, house.calendar, tenant="clinic", narrate=lambda who, r: None)
@@ -310,15 +225,15 @@ async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(database: 
             await player.until_closed()
         finally:
             stop.set()
-            await relaying
+            await asyncio.gather(*beside)
 
 
 @pytest.mark.timeout(120)
-async def test_a_journey_ends_only_when_somebody_told_what_mail_may_have_lost(database: Base, smtp: Server) -> None:
+async def test_a_journey_ends_only_when_somebody_told_what_mail_may_have_lost(mailroom: Mailroom, smtp: Server) -> None:
     """So people who play a journey while plugs are pulled have to: a kill in the middle of a letter does the same."""
-    record, temporal, *_ = database
+    record, temporal = mailroom.record, mailroom.temporal
     smtp.script["s.haddad@surgery.example"] = "abort"
-    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port)
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1)
     calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
     house = House(None, await connect(temporal), record, settings, calendar, [])  # type: ignore[arg-type]
     player = house.player("told")
@@ -331,36 +246,8 @@ async def test_a_journey_ends_only_when_somebody_told_what_mail_may_have_lost(da
     assert {n["status"] for n in played["notices"] if n["recipient"] == "referrer"} == {"uncertain"}
 
 
-def every_letter(name: str | None) -> Iterator[tuple[Template, str, str]]:
-    facts = {"task": "Answer the referral", "due": "today", "urgency": "E0", "when": "Monday", "occasion": "month 3"}
-    for template in get_args(Template):
-        for answer in _ANSWERS if template == "referral_answer" else [""]:
-            for news in _NEWS if template == "journey_news" else [""]:
-                said = {k: v for k, v in (("answer", answer), ("news", news)) if v}
-                yield (template, *render(template, {**facts, **said}, journey="j1", name=name))
-
-
-def clinical_words() -> set[str]:
-    words = {"pain", "knee", "surgery", "surgeon", "surgical", "fracture", "clot", "diagnosis", "score", "emergency"}
-    for pathway in loader.latest().values():
-        words |= {measure.name.lower() for measure in pathway.measures}
-        words |= {flag.suspected.lower() for flag in pathway.red_flags}
-    return words
-
-
-def test_no_news_of_a_patient_in_a_subject_or_a_preview() -> None:
-    words = clinical_words()
-    assert len(words) > 20
-    for template, subject, body in every_letter("Xantippe"):
-        for shown in (subject, body[:PREVIEW]):
-            assert not [word for word in words if word in shown.lower()], (template, shown)
-        assert "Xantippe" not in subject
-        assert "{" not in subject + body, "nothing is left to fill in"
-        assert ("j1" in body) == (template in STAFF), "only staff can open the record"
-
-
-async def test_the_patients_name_stands_in_no_letter_to_the_patient(database: Base, smtp: Server) -> None:
-    record = database[0]
+async def test_the_patients_name_stands_in_no_letter_to_the_patient(mailroom: Mailroom, smtp: Server) -> None:
+    record = mailroom.record
     patient = await record.value(
         "insert into continuum.patient (tenant, given, family, email)"
         " values ('clinic', 'Xantippe', 'Ypsilon', 'x@mail.example') returning id"
@@ -391,15 +278,6 @@ async def test_the_patients_name_stands_in_no_letter_to_the_patient(database: Ba
 
 
 @pytest.mark.parametrize(
-    "name", ["{", "{0}", "{journey.__class__}", "{{7*7}}", "%s %(x)s", "<b>Jo</b>", "\x1b[31m", "é"]
-)
-def test_a_name_is_text_and_no_template(name: str) -> None:
-    _, body = render("task_due", {"task": "{due}", "due": "today"}, journey="j1", name=name)
-    assert body.splitlines()[0] == f"Dear {name},"
-    assert "This is due now: {due}." in body
-
-
-@pytest.mark.parametrize(
     "letter",
     [
         {"to": "a@x.example\r\nBcc: b@x.example"},
@@ -411,8 +289,7 @@ def test_a_name_is_text_and_no_template(name: str) -> None:
 )
 async def test_a_line_break_in_a_header_is_refused(smtp: Server, letter: dict[str, str]) -> None:
     whole = {"message_id": "<1@x>", "to": "a@x.example", "subject": "Hello", "body": "words", **letter}
-    mail = Mail(MailSettings(host="127.0.0.1", port=smtp.port, sender="continuum@clinic.example"))
-    sent = await mail.send(Letter(date=NOW, **whole))
+    sent = await mail_to(smtp).send(Letter(date=NOW, **whole))
     assert (sent.outcome, smtp.stored) == ("failed", [])
     assert sent.reason == "the address or the subject is not fit for mail"
 
