@@ -23,11 +23,16 @@ _ANSWERS = {
 _NEWS = {
     "urgent": "There is urgent news about this patient. Please call the clinic today.",
     "plan_of_care": "The plan of care has been made. It needs your signature within 30 days of the first visit.",
+    "recertification": "The plan of care needs your signature again. Please see the record.",
+    "progress_report": "A progress report is ready for you. Please see the record.",
+    "missed_visits": "The patient has missed visits. Please see the record.",
+    "drop_off": "The patient has stopped coming, and we could not win them back so far. Please see the record.",
     "surgical_opinion": "Your opinion is asked for. Please see the record.",
     "surgery_planned": "A date has been set. Please see the record.",
     "on_hold": "The care of this patient is on hold for now. We will tell you when it goes on.",
     "resumed": "The care of this patient goes on.",
     "re_entry": "The patient has come back into therapy on the same referral.",
+    "open_access_ended": "The time in which the patient could come back without a new referral has ended.",
     "journey_complete": "The follow-up of a year is complete; this referral is closed.",
 }
 

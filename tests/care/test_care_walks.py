@@ -93,7 +93,10 @@ def test_accepted_with_a_date_for_the_first_visit_and_the_referrer_hears_of_it()
     assert driver.replies[-1].status == "accepted"
     assert driver.told("referrer", "referral_answer")[-1].facts["answer"] == "accepted"
     assert driver.at(Stage.THERAPY)
-    assert driver.owed == {"book_visit"}
+    assert driver.owed == {"book_visit", "first_visit"}
+    first = driver.journey.open_task("first_visit")
+    assert first is not None
+    assert first.due == referral.first_visit_by
 
 
 def test_the_day_of_the_first_visit_is_named_by_the_clinics_own_clock() -> None:
