@@ -341,7 +341,10 @@ class RequestAuthorisation(Action):
 
 
 class RecordAuthorisation(Action):
-    """The payer's answer. Granted: so many visits, from the first to the last day, both included."""
+    """The payer's answer. Granted: so many visits, from the first to the last day, both included.
+
+    A grant takes the place of the one before, and its visits are counted from zero.
+    """
 
     plan: str
     decision: Literal["granted", "denied"]
@@ -354,10 +357,10 @@ class RecordContact(Action):
     """An attempt to win back a patient who missed visits or has none booked, and what came of it.
 
     `will_book` and `booked` end the attempts; `not_reached` asks for another; `declined`, or the last attempt in
-    vain, puts the question of going on to a clinician.
+    vain, puts the question of going on to a clinician. Without a plan it is about the visit that comes before one.
     """
 
-    plan: str
+    plan: str | None = None
     channel: Literal["phone", "message", "letter"]
     outcome: Literal["booked", "will_book", "not_reached", "declined"]
 

@@ -44,6 +44,10 @@ class Calendar(Model):
         """The moment on the clinic's own clock."""
         return moment.astimezone(ZoneInfo(self.timezone))
 
+    def begins(self, day: date) -> datetime:
+        """The first moment of a day of the clinic's."""
+        return datetime.combine(day, time.min, ZoneInfo(self.timezone)).astimezone(UTC)
+
     def is_open(self, start: datetime, end: datetime) -> bool:
         """Whether the clinic is open during the whole of start to end."""
         first, last = self.local(start), self.local(end)

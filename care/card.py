@@ -21,6 +21,11 @@ WHOM = {
     "follow_up_answer": "the patient's answer",
     "self_care_check": "the next self-care check",
     "review_due": "the next progress review",
+    "recertification": "the end of the certified time",
+    "authorisation_ends": "the end of the payer's authorisation",
+    "drop_off": "the patient's next booking",
+    "open_access": "the end of open access",
+    "messages": "messages that are to leave",
     "gate_opens": "the earliest day of the next phase",
     "phase_review": "the review of this phase",
     "nobody": "nobody",
@@ -41,7 +46,7 @@ def _waiting(journey: Journey) -> str:
     whom = waiting_on(journey)
     due = next_due(journey)
     tasks = journey.running_tasks
-    why = tasks[0].label if tasks else (journey.next_clock.label if journey.next_clock else "")
+    why = tasks[0].label if tasks else (journey.next_event.label if journey.next_event else "")
     until = f" until **{_day(journey, due)}**" if due else ""
     return f"Waiting for **{WHOM.get(whom, whom)}**{until}: {why}"
 

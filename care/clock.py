@@ -100,10 +100,10 @@ EVENTS: dict[EventKind, EventRule] = {
     ),
     "drop_off": EventRule(
         label="No visit booked while the plan is open",
-        starts="the last booked visit of an open plan is over or cancelled",
+        starts="a visit of an open plan is owed and none is booked (any more)",
         due="14 days later",
         then="the patient has to be won back (win_back)",
-        ends="a visit is booked, or the plan ends",
+        ends="a visit is booked, or the plan ends; while surgery is awaited it begins again",
         pauses_for=ANY_HOLD,
         backdated="spread",
         source="unreachable after 3 contacts by 2 channels in 14 days: design choice",

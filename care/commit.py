@@ -69,7 +69,7 @@ def waiting_on(journey: Journey) -> str:
     tasks = journey.running_tasks
     if tasks:
         return tasks[0].owner.removeprefix("queue:").removeprefix("person:")
-    clock = journey.next_clock
+    clock = journey.next_event
     return clock.kind if clock else "nobody"
 
 
@@ -77,7 +77,7 @@ def next_due(journey: Journey) -> datetime | None:
     """When something falls due: the most urgent task, else the next event."""
     if journey.running_tasks:
         return journey.running_tasks[0].due
-    return journey.next_clock.due if journey.next_clock else None
+    return journey.next_event.due if journey.next_event else None
 
 
 def overdue(journey: Journey, now: datetime) -> bool:

@@ -61,7 +61,7 @@ class Draft:
             }
             | {
                 name: value.model_copy(deep=True)
-                for name in ("referral", "surgery", "phase", "ending", "follow_up")
+                for name in ("referral", "surgery", "phase", "ending", "follow_up", "winning_back")
                 if (value := getattr(journey, name)) is not None
             }
             | {"minted": dict(journey.minted), "done": dict(journey.done), "outgoing": list(journey.outgoing)}

@@ -16,7 +16,7 @@ from care.gate import Facts
 from care.model import ActionId, NoteId, PersonId, Slug, State
 from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase, Urgency
-from care.plan import PlanOfCare
+from care.plan import PlanOfCare, WinningBack
 from care.referral import Clinic, Referral
 from care.score import Score
 from care.task import Task, TaskKind
@@ -157,6 +157,10 @@ class Journey(State):
     """The last visits recorded, so that what was recorded wrongly can be undone."""
     scores: list[Score] = []
     """Of each measure the first and the last three; all of them are in PostgreSQL."""
+    winning_back: WinningBack | None = None
+    """Before there is a plan of care; afterwards each plan has its own."""
+    first_visits_missed: int = 0
+    """Visits missed before there is a plan of care."""
     surgery: Surgery | None = None
     surgical_opinion: Literal["asked", "conservative", "operate"] | None = None
     phase: PhaseState | None = None
@@ -234,6 +238,16 @@ class Journey(State):
     def open_task(self, kind: TaskKind, subject: str | None = None) -> Task | None:
         """The open task of a kind (about a subject), if there is one."""
         return next((t for t in self.open_tasks if t.kind == kind and (subject is None or t.subject == subject)), None)
+
+    def booked(self, plan: str | None) -> list[Visit]:
+        """The visits of a plan (without one: from before there is a plan) that are to come or to be recorded."""
+        return [v for v in self.visits if v.plan == plan]
+
+    @property
+    def next_event(self) -> Clock | None:
+        """The clock that somebody waits for: of messages that are to leave nobody does."""
+        running = [c for c in self.clocks if c.paused_at is None and c.kind != "messages"]
+        return min(running, key=lambda c: c.due, default=self.next_clock)
 
     def phase_content(self) -> Phase | None:
         """What the pathway says of the phase the patient is in."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from care.gate import Criterion
 from care.model import Slug, Strict
@@ -184,6 +184,10 @@ class FollowUpPlan(Sourced):
     """Any of these opens a call and a way back into therapy."""
     call_within_days: int
     """Working days for that call."""
+    open_access_days: int = Field(default=182, ge=0)
+    """So many days after the summary is signed the patient may come back with the same problem, without a new
+    referral: 6 months, or 12 where the condition is chronic. Basis "proposed", design choice, not clinically
+    reviewed."""
 
 
 class Pathway(Sourced):

@@ -74,7 +74,7 @@ class TaskRule(Model):
     round_the_clock: bool = False
     """The ladder runs on plain hours, not on the clinic's opening hours."""
     stops_booking: bool = False
-    """No visit is booked beyond its due time until it is settled."""
+    """While it is owed, visits are refused: beyond what is certified, or beyond what the payer authorised."""
     backdated: Backdated
     actions: tuple[str, ...]
     """What settles it."""

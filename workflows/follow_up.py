@@ -33,6 +33,8 @@ class FollowUp(CommonActions):
                 follow_up.due(draft, clock)
             case "follow_up_answer":
                 follow_up.no_answer(draft, clock)
+            case "open_access":
+                follow_up.window_closed(draft, clock)
             case _:
                 super().on_clock(draft, clock)
 

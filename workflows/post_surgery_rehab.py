@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.draft import Draft
     from care.journey import Journey
-    from care.steps import post_surgery, visits
+    from care.steps import post_surgery
 
 
 @workflow.defn
@@ -29,8 +29,6 @@ class PostSurgeryRehab(TreatingActions):
     def on_clock(self, draft: Draft, clock: Clock) -> None:
         """A clock ran out."""
         match clock.kind:
-            case "visit":
-                visits.over(draft, clock)
             case "gate_opens":
                 post_surgery.gate_opens(draft, clock)
             case "phase_review":

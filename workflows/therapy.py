@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.draft import Draft
     from care.journey import Journey
-    from care.steps import therapy, visits
+    from care.steps import therapy
 
 
 @workflow.defn
@@ -29,8 +29,6 @@ class Therapy(TreatingActions):
     def on_clock(self, draft: Draft, clock: Clock) -> None:
         """A clock ran out."""
         match clock.kind:
-            case "visit":
-                visits.over(draft, clock)
             case "review_due":
                 therapy.review_due(draft, clock)
             case "self_care_check":

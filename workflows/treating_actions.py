@@ -8,11 +8,27 @@ from workflows.common_actions import CommonActions
 
 with workflow.unsafe.imports_passed_through():
     from care import action as act
-    from care.steps import authorisation, plans, visits, winning_back
+    from care.clock import Clock
+    from care.draft import Draft
+    from care.steps import authorisation, certification, reports, visits, winning_back
 
 
 class TreatingActions(CommonActions):
     """A stage with appointments and plans of care."""
+
+    def on_clock(self, draft: Draft, clock: Clock) -> None:
+        """A clock ran out."""
+        match clock.kind:
+            case "visit":
+                visits.over(draft, clock)
+            case "recertification":
+                certification.runs_out(draft, clock)
+            case "authorisation_ends":
+                authorisation.ends(draft, clock)
+            case "drop_off":
+                winning_back.dropped_off(draft, clock)
+            case _:
+                super().on_clock(draft, clock)
 
     @workflow.update(
         description="Book an appointment; refused in the past, when closed, or when the clinician is taken."
@@ -34,19 +50,19 @@ class TreatingActions(CommonActions):
 
     @workflow.update(description="The plan of care is certified.")
     async def certify_plan(self, action: act.CertifyPlan) -> act.Answer:
-        return await self.carry_out(action, plans.certify)
+        return await self.carry_out(action, certification.certify)
 
     @certify_plan.validator
     def _check_certify_plan(self, action: act.CertifyPlan) -> None:
-        self.check(action, plans.certify)
+        self.check(action, certification.certify)
 
     @workflow.update(description="The progress report of a plan is written.")
     async def file_progress_report(self, action: act.FileProgressReport) -> act.Answer:
-        return await self.carry_out(action, plans.file_progress_report)
+        return await self.carry_out(action, reports.file_progress_report)
 
     @file_progress_report.validator
     def _check_file_progress_report(self, action: act.FileProgressReport) -> None:
-        self.check(action, plans.file_progress_report)
+        self.check(action, reports.file_progress_report)
 
     @workflow.update(description="The payer is asked to authorise visits of a plan.")
     async def request_authorisation(self, action: act.RequestAuthorisation) -> act.Answer:

@@ -61,7 +61,7 @@ def transfer(d: Draft, a: act.Transfer) -> None:
 
 
 def complete_if_done(d: Draft) -> None:
-    """After the last follow-up, once nothing is owed any more, the journey is complete.
+    """After the last follow-up and the window of open access, once nothing is owed any more, the journey is complete.
 
     Whatever settles a task in follow-up asks this: no clock would ask it later.
     """
@@ -69,9 +69,29 @@ def complete_if_done(d: Draft) -> None:
     in_follow_up = journey.stage == Stage.FOLLOW_UP and journey.next_stage is None and journey.status != "closed"
     if not in_follow_up or journey.follow_up is None or journey.follow_up.to_come or journey.open_tasks:
         return
-    d.write("completed", "The last follow-up is done: the journey is complete")
+    if any(c.kind == "open_access" for c in journey.clocks):
+        return
+    d.write("completed", "The last follow-up is done and open access is over: the journey is complete")
     d.tell("referrer", "journey_news", news="journey_complete")
     d.close("completed")
+
+
+def cancel_future(d: Draft, plan_id: str | None = None) -> int:
+    """Cancel what is still booked (of one plan). Returns how many.
+
+    Refused while a visit that has begun is not recorded: cancelled, it would be lost from the count.
+    """
+    doomed = [v for v in d.journey.visits if plan_id is None or v.plan == plan_id]
+    begun = [v.id for v in doomed if v.starts_at <= d.now]
+    require(not begun, "VisitUnrecorded", f"record what happened first (record_visit) at: {', '.join(begun)}")
+    for visit in doomed:
+        visit.status = "cancelled"
+        visit.reason = "discharge"
+        d.save_visit(visit)
+        d.stop_clock("visit", visit.id)
+        d.settle("record_visit", visit.id, outcome="cancelled")
+        d.tell("patient", "visit_cancelled", when=d.local_iso(visit.starts_at))
+    return len(doomed)
 
 
 def cancel_visits(d: Draft, reason: str) -> None:

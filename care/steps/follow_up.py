@@ -12,11 +12,11 @@ from care.gate import named_facts
 from care.journey import Ending, FollowUpState, Stage
 from care.pathway import FollowUpPlan, Occasion
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
-from care.steps import common, endings, refuse, require
+from care.steps import common, endings, referral, require
 
 
 def enter(d: Draft) -> None:
-    """One clock for each occasion that lies ahead."""
+    """One clock for each occasion that lies ahead, and one for the time in which the patient may simply come back."""
     common.enter(d, Stage.FOLLOW_UP)
     pathway, ending = d.journey.the_pathway, _ending(d)
     plan = pathway.follow_up
@@ -31,6 +31,9 @@ def enter(d: Draft) -> None:
     d.journey.follow_up = FollowUpState(to_come=[due.occasion for due in scheduled.due])
     named = ", ".join(due.label for due in scheduled.due) or "none left"
     d.write("follow_ups", f"Follow-ups planned: {named}", decided=decided)
+    until = d.now + timedelta(days=plan.open_access_days)
+    d.journey.open_access_until = until
+    d.start_clock("open_access", "journey", until, "The patient may come back without a new referral")
     endings.complete_if_done(d)
 
 
@@ -103,11 +106,7 @@ def record_call(d: Draft, a: act.RecordCall) -> None:
     d.settle("call_patient", outcome=a.outcome)
     d.write("called", f"The patient was called: {a.outcome.replace('_', ' ')}", outcome=a.outcome)
     if a.outcome == "re_enter":
-        d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
-        d.write("re_entry", "Back into therapy on the same journey")
-        d.answer_referrer("in-progress", None, reason="re_entry")
-        d.tell("referrer", "journey_news", news="re_entry")
-        d.leave_for(Stage.THERAPY)
+        _come_back(d)
         return
     state = _state(d)
     if state.waiting is not None:
@@ -116,8 +115,34 @@ def record_call(d: Draft, a: act.RecordCall) -> None:
 
 
 def re_enter(d: Draft, a: act.ReEnter) -> None:
-    """The patient comes back inside the open-access window."""
-    refuse("NotYet", "open access is not built yet")
+    """The patient comes back with the same problem: within the window no new referral is needed."""
+    require(a.actor.role != "referrer", "NotAllowed", "the patient or the clinic's staff ask for it; a referrer refers")
+    until = d.journey.open_access_until
+    if until is None or until < d.now:
+        ended = f" (it ended on {d.local_words(until)})" if until else ""
+        raise Refused("WindowClosed", f"the time of open access is over{ended}: a new referral is needed")
+    d.settle("call_patient", outcome="re_entered")
+    _come_back(d)
+
+
+def _come_back(d: Draft) -> None:
+    """Follow-up ends, with what was queued for it; the first visit is owed within the priority's wait, from now."""
+    d.stop_to_patient("care begins again")
+    d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
+    d.journey.open_access_until = None
+    referral.set_first_visit(d)
+    d.write("re_entry", "Back into therapy on the same journey")
+    d.answer_referrer("in-progress", None, reason="re_entry")
+    d.tell("referrer", "journey_news", news="re_entry")
+    d.leave_for(Stage.THERAPY)
+
+
+def window_closed(d: Draft, clock: Clock) -> None:
+    """The time of open access is over; it may be the last thing that the journey waited for."""
+    d.stop_clock("open_access", clock.subject)
+    d.write("open_access_ended", "Open access has ended: coming back needs a new referral")
+    d.tell("referrer", "journey_news", news="open_access_ended")
+    endings.complete_if_done(d)
 
 
 def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:

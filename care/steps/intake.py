@@ -120,6 +120,11 @@ def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
 
 def decline(d: Draft, a: act.Decline) -> None:
     """No, with a coded reason. The referral stays the referrer's; they decide what to do next."""
+    require(
+        a.reason != "information_never_came" or d.journey.open_task("missing_information"),
+        "NothingAsked",
+        "nothing is awaited from the referrer: ask first (ask_referrer), or give another reason",
+    )
     d.write("declined", f"Declined: {a.reason.replace('_', ' ')}", reason=a.reason)
     d.answer_referrer("rejected", "4.0", reason=a.reason)
     d.tell("referrer", "referral_answer", answer="declined", reason=a.reason)

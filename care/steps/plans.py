@@ -1,4 +1,4 @@
-"""Plans of care: made, certified, reviewed, ended."""
+"""Plans of care: made, reviewed, ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from care.journey import Ending, Journey, Stage
 from care.plan import Goal, PlanOfCare
 from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
 from care.rules.progress import REVIEW, Advice, course
-from care.steps import require, visits
+from care.steps import endings, require
 from care.task import TaskKind
 
 CERTIFY_WITHIN = timedelta(days=30)
@@ -21,7 +21,9 @@ CERTIFY_WITHIN = timedelta(days=30)
 certification of the plan of care (2025-09-08), verified."""
 
 OF_CARE: tuple[TaskKind, ...] = (
+    "first_visit",
     "book_visit",
+    "win_back",
     "evaluate",
     "review_progress",
     "answer_surgical_question",
@@ -114,26 +116,6 @@ def begin(d: Draft, care: PlannedCare, goals: tuple[PlannedGoal, ...], clinician
     return plan
 
 
-def certify(d: Draft, a: act.CertifyPlan) -> None:
-    """The plan is signed, or the signed order and the sending of the plan are on record."""
-    plan = active(d.journey, a.plan)
-    require(plan.certified_at is None, "AlreadyCertified", "this plan of care is certified already")
-    plan.certified_at = d.now
-    plan.certified_by = a.actor.person
-    d.save_plan(plan)
-    d.settle("certify_plan", plan.id, outcome=a.by)
-    d.write("certified", f"Plan of care certified: {a.by.replace('_', ' ')}", plan=plan.id)
-
-
-def file_progress_report(d: Draft, a: act.FileProgressReport) -> None:
-    """The report is written; the count of treatment days begins anew."""
-    plan = active(d.journey, a.plan)
-    d.settle("progress_report", plan.id, outcome="filed")
-    plan.treatment_days = 0
-    d.save_plan(plan)
-    d.write("progress_report", "Progress report written", plan=plan.id)
-
-
 def note_goals(d: Draft, plan: PlanOfCare) -> None:
     """Mark the goals that the latest scores meet."""
     known = facts(d.journey, d, plan)
@@ -168,6 +150,15 @@ def owe_review(d: Draft, plan: PlanOfCare, because: str) -> None:
         d.open_task("review_progress", plan.id)
 
 
+def owe_decision(d: Draft, plan: PlanOfCare, because: str) -> None:
+    """A clinician has to decide how to go on: at a progress review, or after surgery at the review of the phase."""
+    if d.journey.stage != Stage.POST_SURGERY_REHAB:
+        owe_review(d, plan, because)
+    elif d.journey.open_task("review_phase") is None:
+        advise(d, plan, because=because)
+        d.open_task("review_phase")
+
+
 def reviewed(d: Draft, plan: PlanOfCare) -> None:
     """Close a review: count it, and whether anything was gained above measurement error since the one before."""
     pathway = d.journey.the_pathway
@@ -189,7 +180,8 @@ def reviewed(d: Draft, plan: PlanOfCare) -> None:
 def end(d: Draft, plan: PlanOfCare, status: str) -> None:
     """Close a plan: its visits, tasks and clocks end with it."""
     plan.status = "completed" if status == "completed" else "ended"
-    cancelled = visits.cancel_future(d, plan.id)
+    plan.winning_back = None
+    cancelled = endings.cancel_future(d, plan.id)
     for task in [t for t in d.journey.open_tasks if t.subject == plan.id]:
         d.settle(task.kind, plan.id, outcome="plan ended")
     d.journey.clocks = [c for c in d.journey.clocks if not concerns(c, plan)]
@@ -203,15 +195,18 @@ def end(d: Draft, plan: PlanOfCare, status: str) -> None:
 
 
 def end_care(d: Draft, reason: act.DischargeReason) -> None:
-    """No plan is left: on to discharge, with the scores as they are now."""
+    """No plan is left: on to discharge, with the scores as they are now. What was queued for the patient is stopped."""
+    d.stop_to_patient("care has ended")
     for plan in d.journey.active_plans:
         end(d, plan, "completed" if reason == "GOALS" else "ended")
-    visits.cancel_future(d)
+    endings.cancel_future(d)
     for kind in OF_CARE:
         d.settle(kind, outcome="care ended")
     if d.journey.surgical_opinion == "asked":
         d.journey.surgical_opinion = None
-    d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
+    d.journey.winning_back = None
+    # The cancellations of visits may be waiting for the morning.
+    d.journey.clocks = [c for c in d.journey.clocks if c.kind in ("task", "messages")]
     known = score_facts(d.journey.the_pathway, d.journey.scores, d.now)
     d.journey.ending = Ending(reason=reason, at=d.now, facts=known)
     d.leave_for(Stage.DISCHARGE)

@@ -132,8 +132,7 @@ def _after_scores(d: Draft) -> None:
     try_gate(d)
     for plan in d.journey.active_plans:
         if d.journey.open_task("review_phase") is None and plans.advise(d, plan).recommend == "surgical_opinion":
-            plans.advise(d, plan, because="the scores ask for it")
-            d.open_task("review_phase")
+            plans.owe_decision(d, plan, "the scores ask for it")
             d.tell("referrer", "journey_news", news="surgical_opinion")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from care import action as act
 from care.draft import Draft
 from care.journey import Stage
@@ -40,13 +42,18 @@ def accept(d: Draft, a: act.Accept) -> None:
         "the referrer was asked for something: record that it came (receive_information) or decline",
     )
     require(not common.booking_held(d.journey), "RedFlagOpen", "a red flag is not cleared yet")
-    level = d.journey.referral.priority
-    days = next(x.max_wait_days for x in d.journey.the_pathway.triage.levels if x.code == level)
     d.journey.referral.accepted_by = a.clinician or a.actor.person
-    d.journey.referral.first_visit_by = d.business_days(days)
     d.settle("answer_referral", outcome="accepted")
-    by = d.journey.the_calendar.local(d.journey.referral.first_visit_by)
+    by = d.journey.the_calendar.local(set_first_visit(d))
     d.write("accepted", f"Accepted; first visit by {by:%d %B %Y}")
     d.answer_referrer("accepted", "3.0")
     d.tell("referrer", "referral_answer", answer="accepted")
     d.leave_for(Stage.THERAPY)
+
+
+def set_first_visit(d: Draft) -> datetime:
+    """The first visit is owed within the priority's longest wait, from now. Returns by when."""
+    level = d.journey.referral.priority
+    days = next(x.max_wait_days for x in d.journey.the_pathway.triage.levels if x.code == level)
+    d.journey.referral.first_visit_by = by = d.business_days(days)
+    return by

@@ -10,14 +10,16 @@ from care.draft import Draft, Refused
 from care.gate import checks
 from care.journey import Stage, Surgery
 from care.plan import PlanOfCare
-from care.steps import common, plans, require, visits
+from care.steps import common, endings, plans, reports, require, visits
 
 
 def enter(d: Draft) -> None:
     """Somebody owes the first visit; the priority says by when it has to be."""
     common.enter(d, Stage.THERAPY)
     d.journey.follow_up = None
+    d.journey.first_visits_missed = 0
     d.open_task("book_visit")
+    d.open_task("first_visit", due=d.journey.referral.first_visit_by)
 
 
 def record_visit(d: Draft, a: act.RecordVisit) -> None:
@@ -68,9 +70,10 @@ def evaluate(d: Draft, a: act.Evaluate) -> None:
     for plan in made:
         if not plan.self_care:
             _next_review(d, plan)
-            d.open_task("book_visit", plan.id)
-    # The evaluation was the first visit of the course, and counts as one.
+            visits.owe_next(d, plan.id)
+    # The evaluation was the first visit of the course, and counts as one; the day is one of treatment.
     made[0].visits_attended += 1
+    reports.count(d, made[0], journey.the_calendar.local(d.now).date())
     d.save_plan(made[0])
     d.settle("evaluate")
     d.settle("book_visit", "journey", outcome="plan made")
@@ -210,8 +213,9 @@ def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
     )
     for plan in journey.active_plans:
         plans.end(d, plan, "completed")
-    visits.cancel_future(d)
-    for kind in ("book_visit", "evaluate", "review_progress", "answer_surgical_question"):
+    endings.cancel_future(d)
+    journey.winning_back = None
+    for kind in ("first_visit", "book_visit", "win_back", "evaluate", "review_progress", "answer_surgical_question"):
         d.settle(kind, outcome="surgery done")
     if journey.surgical_opinion == "asked":
         journey.surgical_opinion = None

@@ -1,4 +1,4 @@
-"""Appointments: the same in therapy and after surgery."""
+"""Appointments: the same in therapy and after surgery, and what is counted by them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from care.clock import Clock
 from care.draft import Draft, Refused
 from care.journey import Journey
 from care.plan import PlanOfCare
-from care.steps import common, refuse, require
+from care.steps import authorisation, certification, common, refuse, reports, require, winning_back
 from care.visit import Visit
 
 USUAL_MINUTES = 30
+REMIND_BEFORE = (timedelta(hours=72), timedelta(hours=24))
+"""Reminders to the patient: a design choice after the effect of reminders, not clinically reviewed."""
 
 
 def book(d: Draft, a: act.BookVisit) -> None:
-    """Refused in the past, outside opening hours, on holidays, while on hold or while a red flag forbids it.
+    """Refused in the past, outside opening hours, on holidays, while on hold or while a red flag forbids it, and beyond
+    what is certified, or authorised by the payer.
 
     That the clinician is free is made sure of by PostgreSQL when the draft is committed.
     """
@@ -40,6 +43,10 @@ def book(d: Draft, a: act.BookVisit) -> None:
         "SlotTaken",
         "the patient has another visit at that time",
     )
+    beyond = False
+    if plan is not None:
+        certification.allow(d, plan, a.starts_at)
+        beyond = authorisation.allow(d, plan, a.starts_at, a)
     visit = Visit(
         id=d.mint("visit"),
         plan=plan.id if plan else None,
@@ -49,14 +56,20 @@ def book(d: Draft, a: act.BookVisit) -> None:
     )
     d.save_visit(visit)
     d.start_clock("visit", visit.id, ends_at, f"Visit on {calendar.local(a.starts_at):%d %B}")
-    d.settle("book_visit", plan.id if plan else "journey", outcome="booked")
+    d.settle("book_visit", plan.id if plan else winning_back.BEFORE_A_PLAN, outcome="booked")
+    winning_back.booked(d, plan)
     local = calendar.local(a.starts_at)
     first = plan is None and journey.referral.first_visit_by is not None
     late = first and journey.referral.first_visit_by is not None and a.starts_at > journey.referral.first_visit_by
-    d.write("visit_booked", f"Visit booked for {local:%d %B %Y, %H:%M}", visit=visit.id, late=late or None)
+    words = f"Visit booked for {local:%d %B %Y, %H:%M}{', beyond what the payer authorised' if beyond else ''}"
+    d.write("visit_booked", words, visit=visit.id, late=late or None, beyond_authorisation=beyond or None)
     if first:
         d.answer_referrer("in-progress", "5.1.1")
-    d.tell("patient", "visit_booked", when=d.local_iso(a.starts_at))
+    when = d.local_iso(a.starts_at)
+    d.tell("patient", "visit_booked", when=when)
+    for moment in (a.starts_at - before for before in REMIND_BEFORE):
+        if moment > d.now:
+            d.tell("patient", "visit_reminder", send_after=moment, about=visit.id, when=when)
 
 
 def cancel(d: Draft, a: act.CancelVisit) -> None:
@@ -87,21 +100,25 @@ def record(d: Draft, a: act.RecordVisit) -> PlanOfCare | None:
             "NoShow",
             "a visit that did not take place has no scores and answers",
         )
-        if plan:
-            plan.visits_missed += 1
-            d.save_plan(plan)
         d.write("no_show", "The patient did not come", visit=visit.id)
         d.answer_referrer("in-progress", "5.1.2")
+        winning_back.missed(d, plan)
+        d.remember_record(visit, [])
         return plan
+    d.settle("first_visit", outcome="attended")
+    winning_back.came(d, plan)
     if plan:
         plan.visits_attended += 1
+        day = d.journey.the_calendar.local(visit.starts_at).date()
+        authorisation.use(d, plan, day)
+        reports.count(d, plan, day)
         d.save_plan(plan)
         words = f"Visit {plan.visits_attended} of {plan.visits_planned.value:g} attended"
     else:
         words = "First visit attended"
     d.write("visit_attended", words, visit=visit.id)
+    d.remember_record(visit, d.add_scores(a.scores, plan=visit.plan))
     if a.scores:
-        d.add_scores(a.scores, plan=visit.plan)
         d.write("scores", f"Scores recorded: {', '.join(sorted(a.scores))}")
     common.answer_flags(d, a.answers)
     return plan
@@ -118,26 +135,8 @@ def owe_next(d: Draft, plan_id: str | None) -> None:
     """While a plan is open, somebody owes its next visit unless one is booked."""
     if plan_id is None and d.journey.active_plans:
         return  # a visit from before the plan: now the plan's own visits are what is owed
-    if not any(v.plan == plan_id for v in d.journey.visits):
-        d.open_task("book_visit", plan_id or "journey")
-
-
-def cancel_future(d: Draft, plan_id: str | None = None) -> int:
-    """Cancel what is still booked (of one plan). Returns how many.
-
-    Refused while a visit that has begun is not recorded: cancelled, it would be lost from the count.
-    """
-    doomed = [v for v in d.journey.visits if plan_id is None or v.plan == plan_id]
-    begun = [v.id for v in doomed if v.starts_at <= d.now]
-    require(not begun, "VisitUnrecorded", f"record what happened first (record_visit) at: {', '.join(begun)}")
-    for visit in doomed:
-        visit.status = "cancelled"
-        visit.reason = "discharge"
-        d.save_visit(visit)
-        d.stop_clock("visit", visit.id)
-        d.settle("record_visit", visit.id, outcome="cancelled")
-        d.tell("patient", "visit_cancelled", when=d.local_iso(visit.starts_at))
-    return len(doomed)
+    if not d.journey.booked(plan_id):
+        winning_back.owe_visit(d, d.journey.plan(plan_id) if plan_id else None)
 
 
 def _plan_for(journey: Journey, plan_id: str | None) -> PlanOfCare | None:

@@ -177,8 +177,23 @@ class Player:
         return str(next(p["id"] for p in (await self.record())["plans"] if p["status"] == "active"))
 
     async def certify_active_plan(self) -> None:
-        """The referrer's order and the sending of the plan are on record."""
-        await self.act("certify_plan", "therapist", plan=await self.active_plan(), by="order_and_transmission")
+        """The referrer's order and the sending of the plan, an hour ago, are on record."""
+        await self.act(
+            "certify_plan",
+            "therapist",
+            plan=await self.active_plan(),
+            by="order_and_transmission",
+            order_signed_at=await self.referred_at(),
+            plan_sent_at=await self.now() - timedelta(hours=1),
+        )
+
+    async def sign_anew(self) -> None:
+        """The referrer has signed the plan under way again, as its certified time draws to its end."""
+        await self.act("certify_plan", "therapist", plan=await self.active_plan(), by="signature")
+
+    async def referred_at(self) -> datetime:
+        """When the referral, the referrer's signed order, came."""
+        return datetime.fromisoformat(str((await self.record())["journal"][0]["at"]))
 
     async def entered(self, stage: Stage) -> datetime:
         """When a stage was entered last."""

@@ -46,7 +46,7 @@ async def evaluate(p: Player, **scores: Any) -> str:
     await p.act("evaluate", "therapist", clinician="p-therapist", scores=scores)
     plan = await p.active_plan()
     await p.wait(days=2)
-    await p.act("certify_plan", "therapist", plan=plan, by="order_and_transmission")
+    await p.certify_active_plan()
     return plan
 
 
@@ -155,6 +155,7 @@ async def phases(p: Player) -> None:
         after=surgery + timedelta(days=85),
         scores={"tug": 10, "sts30": 13, "knee_flex": 118, "stairs": "step_over_step", "lefs": 55, "koos_jr": 68.284},
     )
+    await p.sign_anew()
     await p.wait(until=surgery + timedelta(days=175))
     await p.act(
         "record_scores",

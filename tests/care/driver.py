@@ -27,6 +27,7 @@ from care.referral import Clinic, Referral
 from care.rules.registry import rerun
 from care.steps import (
     authorisation,
+    certification,
     common,
     corrections,
     discharge,
@@ -34,9 +35,9 @@ from care.steps import (
     follow_up,
     intake,
     messages,
-    plans,
     post_surgery,
     referral,
+    reports,
     tasks,
     therapy,
     visits,
@@ -96,8 +97,8 @@ ANSWERING: dict[str, Step] = {
 VISITS: dict[str, Step] = {
     "book_visit": visits.book,
     "cancel_visit": visits.cancel,
-    "certify_plan": plans.certify,
-    "file_progress_report": plans.file_progress_report,
+    "certify_plan": certification.certify,
+    "file_progress_report": reports.file_progress_report,
     "request_authorisation": authorisation.request,
     "record_authorisation": authorisation.record,
     "record_contact": winning_back.record_contact,
@@ -156,21 +157,31 @@ STEPS: dict[Stage, dict[str, Step]] = {
 }
 """What people may do in each stage; a test holds this table against `workflows/`."""
 
+TREATING: dict[str, OnClock] = {
+    "visit": visits.over,
+    "recertification": certification.runs_out,
+    "authorisation_ends": authorisation.ends,
+    "drop_off": winning_back.dropped_off,
+}
 CLOCKS: dict[Stage, dict[str, OnClock]] = {
     Stage.INTAKE: {},
     Stage.REFERRAL: {},
     Stage.THERAPY: {
-        "visit": visits.over,
+        **TREATING,
         "review_due": therapy.review_due,
         "self_care_check": therapy.self_care_check,
     },
     Stage.POST_SURGERY_REHAB: {
-        "visit": visits.over,
+        **TREATING,
         "gate_opens": post_surgery.gate_opens,
         "phase_review": post_surgery.phase_review,
     },
     Stage.DISCHARGE: {},
-    Stage.FOLLOW_UP: {"follow_up": follow_up.due, "follow_up_answer": follow_up.no_answer},
+    Stage.FOLLOW_UP: {
+        "follow_up": follow_up.due,
+        "follow_up_answer": follow_up.no_answer,
+        "open_access": follow_up.window_closed,
+    },
 }
 
 ENTER: dict[Stage, Callable[[Draft], None]] = {

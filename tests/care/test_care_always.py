@@ -52,6 +52,21 @@ from tests.care.walks import (
 
 ROOT = Path(__file__).parents[2]
 
+
+def _authorised() -> Driver:
+    driver = to_plan(Driver(), MEDIUM)
+    driver.act("request_authorisation", plan=driver.plan.id)
+    last_day = driver.now.date() + timedelta(days=30)
+    days = {"first_day": driver.now.date(), "last_day": last_day}
+    driver.act("record_authorisation", plan=driver.plan.id, decision="granted", visits=4, **days)
+    return driver
+
+
+def _missed(driver: Driver) -> Driver:
+    driver.visit(days=1, outcome="no_show")
+    return driver
+
+
 BEGINNINGS: dict[str, Callable[[], Driver]] = {
     "back pain, nothing known": lambda: Driver(None, matched=False, age=None, sex=None, days_since_onset=None),
     "back pain in intake": Driver,
@@ -59,6 +74,9 @@ BEGINNINGS: dict[str, Callable[[], Driver]] = {
     "back pain accepted, no messages": lambda: to_therapy(Driver(), messages=False),
     "self-care": lambda: to_plan(Driver(days_since_onset=3), LOW),
     "medium risk": lambda: to_plan(Driver(), MEDIUM),
+    "an authorisation of few visits": _authorised,
+    "a visit missed": lambda: _missed(to_plan(Driver(), MEDIUM)),
+    "the first visit missed": lambda: _missed(to_therapy(Driver())),
     "back pain in discharge": lambda: to_discharge(Driver()),
     "back pain in follow-up": lambda: to_follow_up(Driver()),
     "knee in pre-hab": lambda: to_plan(Driver("total_knee_replacement"), KNEE),
@@ -96,6 +114,11 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
     def one_of(ids: list[str]) -> str:
         return str(draw(st.sampled_from(ids or ["jtest:nothing:9"])))
 
+    def plan_id() -> str | None:
+        if name == "record_contact" and not journey.plans:
+            return None
+        return one_of([p.id for p in journey.plans][::-1])
+
     def some_answers() -> dict[str, bool]:
         signs = no_flags(driver) if journey.pathway is not None else {"saddle_numb": False}
         ticked = draw(st.sets(st.sampled_from(sorted(signs)), max_size=2)) if not draw(st.integers(0, 2)) else set()
@@ -109,7 +132,7 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
         "scores": lambda: scores_for(driver, draw),
         "answers": some_answers,
         "flag": lambda: draw(st.sampled_from([f.flag for f in journey.flags] or ["ces"])),
-        "plan": lambda: one_of([p.id for p in journey.plans][::-1]),
+        "plan": plan_id,
         "visit": lambda: one_of([v.id for v in journey.visits]),
         "id": lambda: one_of([s.id for s in journey.scores] + [r.visit.id for r in journey.recorded]),
         "of": lambda: draw(st.sampled_from(["queue:supervisors", "person:p-lead"])),

@@ -92,7 +92,10 @@ def test_accepted_with_a_date_for_the_first_visit_and_the_referrer_hears_of_it()
     assert driver.replies[-1].status == "accepted"
     assert driver.told("referrer", "referral_answer")[-1].facts["answer"] == "accepted"
     assert driver.at(Stage.THERAPY)
-    assert driver.owed == {"book_visit"}
+    assert driver.owed == {"book_visit", "first_visit"}
+    first = driver.journey.open_task("first_visit")
+    assert first is not None
+    assert first.due == referral.first_visit_by
 
 
 def test_the_day_of_the_first_visit_is_named_by_the_clinics_own_clock() -> None:
@@ -465,8 +468,7 @@ def test_certification_is_owed_within_thirty_days_and_chased() -> None:
     assert plan.certify_by == plan.started_at + timedelta(days=30)
     driver.wait(days=34)
     assert any(n.facts["task"] == "certify_plan" for n in driver.told("queue:therapists"))
-    driver.act("certify_plan", "therapist", plan=plan.id, by="order_and_transmission")
-    assert driver.refused("certify_plan", "therapist", plan=plan.id, by="signature") == "AlreadyCertified"
+    driver.act("certify_plan", "therapist", plan=plan.id, by="signature")
     assert "certify_plan" not in driver.owed
 
 
@@ -503,7 +505,7 @@ def test_a_no_show_is_told_to_the_referrer_and_the_next_visit_is_owed() -> None:
 def test_a_first_visit_missed_is_booked_again_and_only_an_attended_one_asks_for_the_evaluation() -> None:
     driver = to_therapy(Driver())
     driver.visit(outcome="no_show")
-    assert driver.owed == {"book_visit"}
+    assert driver.owed == {"book_visit", "first_visit", "win_back"}
     driver.visit(days=1)
     assert driver.owed == {"evaluate"}
 
@@ -737,7 +739,7 @@ def test_a_hold_pauses_what_it_may_and_clocks_go_on_with_the_time_they_had_left(
     driver.act("hold", reason="patient_ill", review_on=review_on)
     kinds = {t.id: t.kind for t in driver.journey.open_tasks}
     paused = {kinds.get(c.subject, c.kind) for c in driver.journey.clocks if c.paused_at is not None}
-    assert paused == {"review_due", "book_visit"}
+    assert paused == {"review_due", "book_visit", "drop_off"}
     assert driver.refused("book_visit", clinician="p-therapist", starts_at=driver.slot(days=3)) == "OnHold"
     assert driver.replies[-1].status == "on-hold"
     driver.wait(days=5)
@@ -936,7 +938,7 @@ def test_getting_worse_leads_to_a_call_back_into_therapy_and_to_another_discharg
     assert task.due == driver.journey.the_calendar.after_days(driver.now, 3)
     driver.act("record_call", "therapist", outcome="re_enter")
     assert driver.at(Stage.THERAPY)
-    assert driver.owed == {"book_visit"}
+    assert driver.owed == {"book_visit", "first_visit"}
     assert not [c for c in driver.journey.clocks if c.kind.startswith("follow_up")]
     driver.visit(days=1)
     driver.act("evaluate", "therapist", scores={**MEDIUM, "odi": 45}, clinician="p-therapist")

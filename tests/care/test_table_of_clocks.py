@@ -174,6 +174,45 @@ def _visit_over(driver: Driver) -> None:
     driver.wait(until=driver.clock("visit").due)
 
 
+def _evaluated(driver: Driver) -> None:
+    _evaluation(driver)
+    driver.act("evaluate", "therapist", scores=MEDIUM, clinician="p-therapist")
+
+
+def _certified_time_ends(driver: Driver) -> None:
+    to_plan(driver, MEDIUM)
+    driver.wait(until=driver.clock("recertification").due)
+
+
+def _asked_payer(driver: Driver) -> None:
+    to_plan(driver, MEDIUM)
+    driver.act("request_authorisation", plan=driver.plan.id)
+
+
+def _few_visits_left(driver: Driver) -> None:
+    _asked_payer(driver)
+    today = driver.now.date()
+    days = {"first_day": today, "last_day": today + timedelta(days=60)}
+    driver.act("record_authorisation", plan=driver.plan.id, decision="granted", visits=3, **days)
+    driver.visit(days=1)
+
+
+def _ten_treatment_days(driver: Driver) -> None:
+    to_plan(driver, MEDIUM | {"start_back": "high", "odi": 80})
+    for _ in range(9):
+        driver.visit(days=1)
+
+
+def _certified(driver: Driver, task: Task) -> None:
+    driver.act("certify_plan", "therapist", plan=task.subject, by="signature")
+
+
+def _authorised(driver: Driver, task: Task) -> None:
+    today = driver.now.date()
+    days = {"first_day": today, "last_day": today + timedelta(days=90)}
+    driver.act("record_authorisation", plan=task.subject, decision="granted", visits=20, **days)
+
+
 def _asked_for_help(driver: Driver) -> None:
     task = driver.journey.open_tasks[0]
     driver.act("request_help", "therapist", task=task.id, of="queue:supervisors")
@@ -209,6 +248,23 @@ SCENES: dict[TaskKind, Scene] = {
     "book_visit": Scene(to_therapy, open_days(2), lambda d, _: d.visit()),
     "evaluate": Scene(
         _evaluation, open_days(1), lambda d, _: d.act("evaluate", "therapist", scores=MEDIUM, clinician="p-therapist")
+    ),
+    "first_visit": Scene(to_therapy, open_days(10), lambda d, _: d.visit()),
+    "certify_plan": Scene(_evaluated, lambda d, task, minutes: task.opened_at + timedelta(days=30), _certified),
+    "recertify_plan": Scene(
+        _certified_time_ends, lambda d, task, minutes: task.opened_at + timedelta(days=14), _certified
+    ),
+    "get_authorisation": Scene(_asked_payer, open_days(5), _authorised),
+    "renew_authorisation": Scene(_few_visits_left, open_days(5), _authorised),
+    "progress_report": Scene(
+        _ten_treatment_days,
+        open_days(0),
+        lambda d, task: d.act("file_progress_report", "therapist", plan=task.subject),
+    ),
+    "win_back": Scene(
+        lambda d: to_plan(d, MEDIUM) and d.visit(days=1, outcome="no_show"),
+        open_days(1),
+        lambda d, task: d.act("record_contact", plan=task.subject, channel="phone", outcome="will_book"),
     ),
     "record_visit": Scene(_visit_over, open_days(1), _recorded),
     "review_progress": Scene(_reviewed, open_days(2), _discharge),
