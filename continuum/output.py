@@ -235,7 +235,8 @@ def directory(found: Directory, now: datetime) -> None:
     for clinic in found.clinics:
         holidays = ", ".join(f"{day} {reason or 'open'}" for day, reason in sorted(clinic.overrides.items()))
         console.print(f"[bold]{escape(clinic.name)}[/] ({clinic.id})", highlight=False)
-        console.print(f"  {clinic.timezone}, holidays of {clinic.country} {clinic.subdivision or ''}", highlight=False)
+        place = "-".join(part for part in (clinic.country, clinic.subdivision) if part)
+        console.print(f"  {clinic.timezone}, holidays of {place}", highlight=False)
         console.print(f"  lead {clinic.lead}; days of its own: {holidays or 'none'}\n", highlight=False)
     table(
         count(found.people, "person").replace("persons", "people"),
