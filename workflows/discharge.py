@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 from workflows.common_actions import CommonActions
-from workflows.errands import MISSED_AFTER
+from workflows.errands import MISSED_AFTER, RETRY_MESSAGES
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import DischargeSummary, Documents
@@ -51,6 +52,7 @@ class Discharge(CommonActions):
                 start_to_close_timeout=timedelta(minutes=1),
                 heartbeat_timeout=MISSED_AFTER,
                 schedule_to_close_timeout=WRITTEN_WITHIN,
+                retry_policy=RetryPolicy(maximum_interval=RETRY_MESSAGES),
             )
         except ActivityError:
             await self.decide(discharge.not_written)

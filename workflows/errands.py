@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
@@ -17,6 +18,9 @@ with workflow.unsafe.imports_passed_through():
     from care.notice import Notice, Outgoing
     from care.steps import common, messages
 
+RETRY_AT_MOST = timedelta(seconds=10)
+"""What a person waits for is tried again within so long, however long the outage was."""
+RETRY_MESSAGES = timedelta(minutes=1)
 DELIVERY_DAYS = timedelta(days=3)
 MISSED_AFTER = timedelta(seconds=10)
 SUMMARY_LENGTH = 160
@@ -59,6 +63,7 @@ class Errands:
             summary="Red flag: alarm the clinician on call",
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=MISSED_AFTER,
+            retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
         )
         self.alarms.pop(notice.id, None)
 
@@ -81,6 +86,7 @@ class Errands:
                 start_to_close_timeout=timedelta(minutes=2),
                 heartbeat_timeout=MISSED_AFTER,
                 schedule_to_close_timeout=DELIVERY_DAYS,
+                retry_policy=RetryPolicy(maximum_interval=RETRY_MESSAGES),
             )
         except ActivityError:
             workflow.logger.warning("messages could not be sent", extra={"count": len(ids)})

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.answering_actions import AnsweringActions
+from workflows.errands import RETRY_AT_MOST
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import Content, Preparation
@@ -60,6 +62,7 @@ class Intake(AnsweringActions):
                 pathway,
                 summary="Read the pathway",
                 start_to_close_timeout=timedelta(seconds=10),
+                retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
             )
         except ActivityError as failure:
             if isinstance(failure.cause, ApplicationError):

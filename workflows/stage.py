@@ -18,7 +18,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
-from workflows.errands import MISSED_AFTER, Errands, short
+from workflows.errands import MISSED_AFTER, RETRY_AT_MOST, Errands, short
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import Clinics, Preparation, Records
@@ -38,7 +38,6 @@ FAST_COMMIT = timedelta(seconds=2)
 LAST_WORDS = timedelta(seconds=30)
 CALENDAR_AHEAD = timedelta(days=400)
 PERSIST_WITHIN = timedelta(seconds=10)
-RETRY_AT_MOST = timedelta(seconds=10)
 REMEMBERED_ACTIONS = 100
 REFUSALS = ["SlotTaken", "ActionReused"]
 
@@ -114,6 +113,7 @@ class StageWorkflow(Errands):
             args=[self.journey.tenant, self.journey.referral.suggested_pathway, today, clinic],
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=MISSED_AFTER,
+            retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
             summary="Read the clinic's opening days, and the pathway that the referral suggests",
         )
         self.journey.calendar = preparation.calendar

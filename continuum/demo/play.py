@@ -19,7 +19,8 @@ from care.calendar import Calendar
 from care.journey import Stage
 from continuum import output
 from continuum.demo.player import Player, Row
-from continuum.demo.stories import STORIES, Story
+from continuum.demo.repertoire import STORIES
+from continuum.demo.stories import Story
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.mail import read_mail
 from continuum.embedded.supervisor import Options, Supervisor, running

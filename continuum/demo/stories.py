@@ -176,7 +176,7 @@ async def cauda_equina(p: Player) -> None:
     await p.until_closed()
 
 
-STORIES = (
+COURSES = (
     Story("back pain", "Back pain that recovers, and stays well for a year", back_pain, Stage.FOLLOW_UP, "completed"),
     Story(
         "knee",

@@ -12,7 +12,7 @@ import pytest
 
 from continuum.demo import referrals
 from continuum.demo.play import perform
-from continuum.demo.stories import STORIES, intake
+from continuum.demo.stories import COURSES, intake
 from tests.integration.conftest import Town
 from tests.integration.tools import PATIENT, Ran, command, is_calm, message, one_line, order, process
 
@@ -290,7 +290,7 @@ class TestDemo:
 
     async def test_for_people_in_a_folder_of_their_own(self, town: Town, capsys: pytest.CaptureFixture[str]) -> None:
         folder = town.inbox.parent / "demo"
-        short = (STORIES[-1], dataclasses.replace(STORIES[-1], outcome="completed"))
+        short = (COURSES[-1], dataclasses.replace(COURSES[-1], outcome="completed"))
         for story, code, word in zip(short, (0, 1), ("yes", "NO"), strict=True):
             ended = await perform(folder=folder, keep=False, referrals=[], json_=False, stories=(story,))
             out = capsys.readouterr().out

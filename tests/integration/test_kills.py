@@ -17,7 +17,7 @@ from activities.clinics import calendar_of
 from continuum.demo import player as playing_people
 from continuum.demo import referrals
 from continuum.demo.player import Player, patiently
-from continuum.demo.stories import STORIES, Story
+from continuum.demo.stories import COURSES, Story
 from continuum.embedded.folder import Folder, temporary_folder
 from continuum.embedded.mail import read_mail
 from continuum.embedded.postgres import database_url
@@ -110,11 +110,11 @@ async def test_everything_is_killed_and_every_journey_ends_as_written(monkeypatc
 
             async with asyncio.TaskGroup() as group:
                 blowing = group.create_task(storm.blow())
-                for story in STORIES:
+                for story in COURSES:
                     group.create_task(play(story))
 
             assert storm.kills == dict.fromkeys(KINDS, ROUNDS), "each while journeys were under way"
-            assert len(players) >= len(STORIES)
+            assert len(players) >= len(COURSES)
             await settled(record)
             letters = sent_by(read_mail(folder / "mail"))
             for one, story in players:

@@ -17,7 +17,7 @@ from activities.signatures import Delivery
 from care.notice import Notice
 from channels.mail import Letter, Mail, MailSettings
 from continuum.demo.player import Player
-from continuum.demo.stories import STORIES, nothing_found
+from continuum.demo.stories import COURSES, nothing_found
 from continuum.settings import Settings
 from continuum.site import EXAMPLE_CLINIC
 from records.database import Database, DatabaseAway
@@ -238,9 +238,9 @@ async def test_a_journey_ends_only_when_somebody_told_what_mail_may_have_lost(ma
     house = House(None, await connect(temporal), record, settings, calendar, [])  # type: ignore[arg-type]
     player = house.player("told")
     async with staffed(house):
-        await STORIES[0].play(player)
+        await COURSES[0].play(player)
     played = await player.record()
-    assert (played["status"], played["outcome"]) == ("closed", STORIES[0].outcome)
+    assert (played["status"], played["outcome"]) == ("closed", COURSES[0].outcome)
     told = [t for t in played["tasks"] if t["kind"] == "deliver_notice"]
     assert {t["outcome"] for t in told} == {"told_by_phone"}
     assert {n["status"] for n in played["notices"] if n["recipient"] == "referrer"} == {"uncertain"}

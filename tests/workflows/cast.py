@@ -27,7 +27,8 @@ from care.journey import Journey, Stage
 from care.referral import Referral as ReferralFacts
 from continuum.demo import referrals as letters
 from continuum.demo.player import Player, Row
-from continuum.demo.stories import STORIES, discharge, evaluate, intake
+from continuum.demo.repertoire import STORIES
+from continuum.demo.stories import discharge, evaluate, intake
 from continuum.site import EXAMPLE_CLINIC, EXAMPLE_DIRECTORY
 from gateway import referring
 from gateway.fhir import IncomingReferral, read_referral

@@ -10,7 +10,8 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from continuum.demo import referrals
-from continuum.demo.stories import STORIES, Story
+from continuum.demo.repertoire import STORIES
+from continuum.demo.stories import Story
 from tests.conftest import House
 
 
