@@ -23,7 +23,7 @@ def planned() -> Driver:
 
 def grant(driver: Driver, visits: int, *, days: int = 30, begins: int = 0) -> None:
     today = driver.journey.the_calendar.local(driver.now).date()
-    span = {"first_day": today + timedelta(days=begins), "last_day": today + timedelta(days=days)}
+    span: dict[str, Any] = {"first_day": today + timedelta(days=begins), "last_day": today + timedelta(days=days)}
     driver.act("record_authorisation", plan=driver.plan.id, decision="granted", visits=visits, **span)
 
 

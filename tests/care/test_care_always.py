@@ -57,7 +57,7 @@ def _authorised() -> Driver:
     driver = to_plan(Driver(), MEDIUM)
     driver.act("request_authorisation", plan=driver.plan.id)
     last_day = driver.now.date() + timedelta(days=30)
-    days = {"first_day": driver.now.date(), "last_day": last_day}
+    days: dict[str, Any] = {"first_day": driver.now.date(), "last_day": last_day}
     driver.act("record_authorisation", plan=driver.plan.id, decision="granted", visits=4, **days)
     return driver
 

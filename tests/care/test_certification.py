@@ -81,11 +81,11 @@ def test_without_proof_a_signature_is_needed(order: float | None, sent: float | 
     driver = evaluated()
     driver.wait(days=35)
     began = driver.plan.started_at
-    proof = {
+    proof: dict[str, Any] = {
         "order_signed_at": None if order is None else began + timedelta(days=order),
         "plan_sent_at": None if sent is None else began + timedelta(days=sent),
     }
-    said = {"plan": driver.plan.id, "by": "order_and_transmission", **proof}
+    said: dict[str, Any] = {"plan": driver.plan.id, "by": "order_and_transmission", **proof}
     assert driver.refused("certify_plan", **said) == "SignatureNeeded"
     with pytest.raises(Refused, match="by signature"):
         driver.act("certify_plan", **said)
@@ -95,7 +95,7 @@ def test_sent_at_the_last_moment_is_in_time() -> None:
     driver = evaluated()
     driver.wait(days=35)
     assert driver.plan.certify_by is not None
-    proof = {"order_signed_at": driver.plan.started_at, "plan_sent_at": driver.plan.certify_by}
+    proof: dict[str, Any] = {"order_signed_at": driver.plan.started_at, "plan_sent_at": driver.plan.certify_by}
     driver.act("certify_plan", plan=driver.plan.id, by="order_and_transmission", **proof)
 
 
@@ -126,7 +126,7 @@ def test_beyond_the_certified_time_nothing_is_booked_until_it_is_signed_anew() -
     assert task is not None
     assert task.due == until
     assert driver.told("referrer", "journey_news")[-1].facts["news"] == "recertification"
-    order = {"order_signed_at": plan.started_at, "plan_sent_at": plan.started_at}
+    order: dict[str, Any] = {"order_signed_at": plan.started_at, "plan_sent_at": plan.started_at}
     assert driver.refused("certify_plan", plan=plan.id, by="order_and_transmission", **order) == "SignatureNeeded"
     signed = driver.now
     driver.act("certify_plan", plan=plan.id, by="signature")
