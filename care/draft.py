@@ -383,10 +383,12 @@ class Draft:
             self.stop_notice(outgoing.id, reason)
         self.schedule_messages()
 
-    def stop_to_patient(self, reason: str) -> None:
-        """Do not send the patient what was queued for later."""
+    def stop_to_patient(self, reason: str, *, queued_now_too: bool = True) -> None:
+        """Do not send the patient what was queued for later, or only what earlier decisions queued."""
+        kept = set() if queued_now_too else {n.id for n in self._notices}
         for outgoing in [o for o in self.journey.outgoing if o.to == "patient" and o.send_after is not None]:
-            self.stop_notice(outgoing.id, reason)
+            if outgoing.id not in kept:
+                self.stop_notice(outgoing.id, reason)
         self.schedule_messages()
 
     def answer_referrer(

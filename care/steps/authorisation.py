@@ -15,7 +15,7 @@ from care.draft import Draft, Refused
 from care.plan import Authorisation, PlanOfCare
 from care.steps import plans, refuse, require
 
-WARN_AT = 0.7
+WARN_AT_PERCENT = 70
 WARN_LEFT = 2
 NOTICE_DAYS = 14
 
@@ -112,7 +112,9 @@ def use(d: Draft, plan: PlanOfCare, day: date) -> None:
 def runs_low(authorisation: Authorisation) -> bool:
     """Whether it is time to ask for more."""
     left = authorisation.visits - authorisation.used
-    return authorisation.used > 0 and (left <= WARN_LEFT or authorisation.used >= WARN_AT * authorisation.visits)
+    return authorisation.used > 0 and (
+        left <= WARN_LEFT or 100 * authorisation.used >= WARN_AT_PERCENT * authorisation.visits
+    )
 
 
 def covers(authorisation: Authorisation, day: date) -> bool:

@@ -195,8 +195,11 @@ def end(d: Draft, plan: PlanOfCare, status: str) -> None:
 
 
 def end_care(d: Draft, reason: act.DischargeReason) -> None:
-    """No plan is left: on to discharge, with the scores as they are now. What was queued for the patient is stopped."""
-    d.stop_to_patient("care has ended")
+    """No plan is left: on to discharge, with the scores as they are now.
+
+    What was queued for the patient is stopped, but that visits are cancelled is told, in the morning if need be.
+    """
+    d.stop_to_patient("care has ended", queued_now_too=False)
     for plan in d.journey.active_plans:
         end(d, plan, "completed" if reason == "GOALS" else "ended")
     endings.cancel_future(d)

@@ -561,5 +561,11 @@ class Driver:
             assert all(c.paused_at is None for c in journey.clocks), "a paused clock although nothing is on hold"
         else:
             assert "review_hold" in self.owed, "a hold without a review"
+        for task in journey.open_tasks:
+            plan = journey.plan(task.subject) if task.kind == "book_visit" else None
+            if plan is not None and not plan.self_care and journey.stage == Stage.THERAPY:
+                watched = any(c.kind == "drop_off" and c.subject == plan.id for c in journey.clocks)
+                looked_at = any(journey.open_task(k, plan.id) for k in ("win_back", "review_progress"))
+                assert watched or looked_at, "a patient without a visit whom nobody will miss"
         open_in_record = {t.id for t in self.tasks.values() if t.settled_at is None}
         assert open_in_record == {t.id for t in journey.open_tasks}, "the record and the journey owe different things"

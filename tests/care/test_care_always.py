@@ -30,7 +30,7 @@ from care.clock import EVENTS
 from care.draft import Refused
 from care.journey import Stage
 from care.task import TASKS
-from tests.care.driver import NOTE, STEPS, Driver
+from tests.care.driver import CLOCKS, NOTE, STEPS, Driver
 from tests.care.walks import (
     KNEE,
     LOW,
@@ -57,7 +57,7 @@ def _authorised() -> Driver:
     driver = to_plan(Driver(), MEDIUM)
     driver.act("request_authorisation", plan=driver.plan.id)
     last_day = driver.now.date() + timedelta(days=30)
-    days = {"first_day": driver.now.date(), "last_day": last_day}
+    days: dict[str, Any] = {"first_day": driver.now.date(), "last_day": last_day}
     driver.act("record_authorisation", plan=driver.plan.id, decision="granted", visits=4, **days)
     return driver
 
@@ -530,6 +530,28 @@ def test_the_driver_does_what_the_workflows_do() -> None:
         assert ("intake.choose_pathway" in choosing) == (stage == Stage.INTAKE)
         ours.pop("choose_pathway", None)
         assert ours == theirs
+
+
+def clocks_heard(module: str) -> dict[str, str]:
+    """The kinds of clock that a workflow module and those it inherits from dispatch, with the step of each."""
+    tree = ast.parse((ROOT / "workflows" / f"{module}.py").read_text("utf-8"))
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("_actions"):
+            found |= clocks_heard((node.module or "").removeprefix("workflows."))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.match_case) and isinstance(node.pattern, ast.MatchValue):
+            kind = ast.literal_eval(node.pattern.value)
+            call = next(n for n in ast.walk(node.body[0]) if isinstance(n, ast.Call))
+            found[kind] = ast.unparse(call.func)
+    return found
+
+
+def test_the_driver_hears_the_clocks_that_the_workflows_hear() -> None:
+    for stage, module in STAGE_FILES.items():
+        ours = {k: f"{step.__module__.rpartition('.')[2]}.{step.__name__}" for k, step in CLOCKS[stage].items()}
+        assert ours == clocks_heard(module)
+    assert {k for steps in CLOCKS.values() for k in steps} | {"messages"} == set(EVENTS)
 
 
 def test_every_state_of_the_journey_is_a_model_that_travels() -> None:

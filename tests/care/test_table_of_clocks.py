@@ -192,7 +192,7 @@ def _asked_payer(driver: Driver) -> None:
 def _few_visits_left(driver: Driver) -> None:
     _asked_payer(driver)
     today = driver.now.date()
-    days = {"first_day": today, "last_day": today + timedelta(days=60)}
+    days: dict[str, Any] = {"first_day": today, "last_day": today + timedelta(days=60)}
     driver.act("record_authorisation", plan=driver.plan.id, decision="granted", visits=3, **days)
     driver.visit(days=1)
 
@@ -209,7 +209,7 @@ def _certified(driver: Driver, task: Task) -> None:
 
 def _authorised(driver: Driver, task: Task) -> None:
     today = driver.now.date()
-    days = {"first_day": today, "last_day": today + timedelta(days=90)}
+    days: dict[str, Any] = {"first_day": today, "last_day": today + timedelta(days=90)}
     driver.act("record_authorisation", plan=task.subject, decision="granted", visits=20, **days)
 
 
