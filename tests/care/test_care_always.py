@@ -107,6 +107,13 @@ def scores_for(driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) ->
     return chosen
 
 
+RECIPIENTS = {
+    "assign_task": ["person:p-therapist", "queue:triage"],
+    "hand_over": ["p-therapist", "p-lead"],
+    "note_undelivered": ["patient", "referrer", "queue:front_desk"],
+}
+
+
 def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
     """What somebody might say with this action, sensible more often than not."""
     journey = driver.journey
@@ -155,10 +162,8 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
         "minutes": minutes_or_days,
         "messages": lambda: draw(st.booleans()),
     }
-    if name in ("assign_task", "hand_over"):
-        makers["to"] = lambda: "person:p-therapist" if name == "assign_task" else "p-therapist"
-    if name == "note_undelivered":
-        makers["to"] = lambda: draw(st.sampled_from(["patient", "referrer", "queue:front_desk"]))
+    if name in RECIPIENTS:
+        makers["to"] = lambda: draw(st.sampled_from(RECIPIENTS[name]))
     made: dict[str, Any] = {}
     for field, info in actions.ACTIONS[name].model_fields.items():
         if field not in Action.model_fields:
