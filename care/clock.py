@@ -129,7 +129,7 @@ EVENTS: dict[EventKind, EventRule] = {
     "phase_review": EventRule(
         label="A phase has not ended by its review date",
         starts="a phase begins, or is reviewed",
-        due="the last day of the phase's window, or the date that the review set",
+        due="the last day of the phase's window, not before the next open day's end; or the date of the last review",
         then="the stall is looked at by a person (review_phase)",
         ends="the phase ends",
         pauses_for=ANY_HOLD,

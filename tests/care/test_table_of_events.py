@@ -11,11 +11,10 @@ import pytest
 
 from care.clock import ANY_HOLD, EVENTS, Clock, EventKind, HoldReason
 from tests.care.driver import Driver
-from tests.care.test_table_of_clocks import PLACES, Place
-from tests.care.walks import LOW, MEDIUM, to_follow_up, to_plan, to_rehab, to_therapy
+from tests.care.test_table_of_clocks import PLACES, Minutes, Place
+from tests.care.walks import LOW, MEDIUM, PHASE_1, to_follow_up, to_plan, to_rehab, to_therapy
 
 MINUTE = timedelta(minutes=1)
-WEEKS_OF_MEDIUM = 6
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,15 @@ def _surgery_days(days: int) -> Callable[[Driver, Clock], datetime]:
     return due
 
 
+def _second_phase(driver: Driver) -> None:
+    to_rehab(driver).act("record_scores", "therapist", scores=PHASE_1)
+
+
+def _end_of_first_phase(driver: Driver, clock: Clock) -> datetime:
+    """Day 3, and not before the next open day's end: a first phase may be over when rehabilitation is entered."""
+    return max(_surgery_days(3)(driver, clock), Minutes(driver).open_days(clock.started_at, 1))
+
+
 def _reminder(driver: Driver, clock: Clock) -> datetime:
     (visit,) = driver.journey.visits
     return visit.starts_at - timedelta(hours=72)
@@ -123,9 +131,11 @@ SCENES: dict[EventKind, Scene] = {
         owed("review_progress"),
         _change,
     ),
-    "gate_opens": Scene(to_rehab, _surgery_days(42), written("gate_shut"), _change, suggested="total_knee_replacement"),
+    "gate_opens": Scene(
+        _second_phase, _surgery_days(42), written("gate_shut"), _change, suggested="total_knee_replacement"
+    ),
     "phase_review": Scene(
-        to_rehab, _surgery_days(3), owed("review_phase"), _change, suggested="total_knee_replacement"
+        to_rehab, _end_of_first_phase, owed("review_phase"), _change, suggested="total_knee_replacement"
     ),
     "follow_up": Scene(
         to_follow_up,
