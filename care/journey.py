@@ -16,7 +16,7 @@ from care.gate import Facts
 from care.model import ActionId, NoteId, PersonId, Slug, State
 from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase, Urgency
-from care.plan import PlanOfCare, WinningBack
+from care.plan import Counted, PlanOfCare, WinningBack
 from care.referral import Clinic, Referral
 from care.score import Score
 from care.task import Task, TaskKind
@@ -92,6 +92,9 @@ class Ending(State):
     """Where care ended."""
     plans: list[str] = []
     """The plans that ended with it."""
+    tasks: list[Task] = []
+    clocks: list[Clock] = []
+    """What was owed and awaited when care ended, should the ending be a mistake."""
 
 
 class FollowUpState(State):
@@ -118,6 +121,11 @@ class RecordedVisit(State):
     recorded_at: datetime
     scores: list[str] = []
     """Ids of the scores taken at it."""
+    counted: Counted = Counted()
+    opened: list[str] = []
+    """Tasks that its record opened."""
+    settled: list[Task] = []
+    """What its record ended beside its own task, as it stood before."""
 
 
 class Reopening(State):
@@ -181,6 +189,8 @@ class Journey(State):
     alarms: list[Notice] = []
     """Alarms not yet sent, handed on at the border of a stage."""
     next_stage: Stage | None = None
+    going_on: bool = False
+    """The next stage goes on where it stood, and begins nothing anew."""
 
     @property
     def the_pathway(self) -> Pathway:

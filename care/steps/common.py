@@ -23,6 +23,12 @@ def enter(d: Draft, stage: Stage) -> None:
     d.write("entered", f"{stage.label} begins")
 
 
+def goes_on(d: Draft) -> bool:
+    """Whether this stage is taken up again where it stood, so that nothing begins anew."""
+    again, d.journey.going_on = d.journey.going_on, False
+    return again
+
+
 def check_expected(journey: Journey, action: act.Action) -> None:
     """Refuse what was meant for an earlier stage or version, saying what changed; and anything once closed."""
     require(action.actor.tenant == journey.tenant, "WrongTenant", "this journey belongs to another provider")

@@ -16,6 +16,8 @@ from care.steps import common, endings, plans, reports, require, visits
 def enter(d: Draft) -> None:
     """Somebody owes the first visit; the priority says by when it has to be."""
     common.enter(d, Stage.THERAPY)
+    if common.goes_on(d):
+        return
     d.journey.follow_up = None
     d.journey.first_visits_missed = 0
     d.open_task("book_visit")

@@ -37,6 +37,7 @@ from care.steps import (
     messages,
     post_surgery,
     referral,
+    reopening,
     reports,
     tasks,
     therapy,
@@ -143,7 +144,7 @@ STEPS: dict[Stage, dict[str, Step]] = {
     Stage.DISCHARGE: {
         **COMMON,
         "sign_summary": discharge.sign_summary,
-        "reopen_care": corrections.reopen_care,
+        "reopen_care": reopening.reopen_care,
     },
     Stage.FOLLOW_UP: {
         **COMMON,
@@ -152,7 +153,7 @@ STEPS: dict[Stage, dict[str, Step]] = {
         "answer_follow_up": follow_up.answer,
         "record_call": follow_up.record_call,
         "re_enter": follow_up.re_enter,
-        "reopen_care": corrections.reopen_care,
+        "reopen_care": reopening.reopen_care,
     },
 }
 """What people may do in each stage; a test holds this table against `workflows/`."""
