@@ -18,6 +18,7 @@ from care.journey import Journey, Outcome, RecordedVisit, Stage
 from care.model import Model
 from care.notice import NOTICES, BusinessStatus, Notice, Outgoing, Reply, Stopped, TaskStatus, Template
 from care.plan import PlanOfCare
+from care.recorded import number
 from care.rules import Decided, Rule
 from care.score import Score, ScoreValue
 from care.task import TASKS, Task, TaskKind
@@ -29,7 +30,7 @@ O = TypeVar("O", bound=Model)  # noqa: E741 - outcome
 SCORES_KEPT = 3
 BASELINES_KEPT = 2
 """The first scores of a measure that are kept: the baseline, and what takes its place should it be wrong."""
-VISITS_KEPT = 20
+VISITS_KEPT = 16
 
 
 class Refused(Exception):  # noqa: N818 - the word the caller sees
@@ -309,7 +310,8 @@ class Draft:
     def remember_record(self, visit: Visit, scores: list[str]) -> None:
         """Keep what was recorded of a visit for as long as it may turn out to be wrong."""
         kept = [r for r in self.journey.recorded if r.visit.id != visit.id]
-        record = RecordedVisit(visit=visit.model_copy(deep=True), recorded_at=self.now, scores=scores)
+        numbers = [number(score) for score in scores]
+        record = RecordedVisit(visit=visit.model_copy(deep=True), recorded_at=self.now, scores=numbers)
         self.journey.recorded = [*kept, record][-VISITS_KEPT:]
         self._recorded = record
 

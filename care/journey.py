@@ -13,7 +13,7 @@ from care.actor import Actor
 from care.calendar import Calendar
 from care.clock import Clock, HoldReason
 from care.gate import Facts
-from care.model import ActionId, NoteId, PersonId, Slug, State
+from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
 from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase, Urgency
 from care.plan import Counted, PlanOfCare, WinningBack
@@ -114,16 +114,16 @@ class Done(State):
     stage: Stage
 
 
-class RecordedVisit(State):
+class RecordedVisit(Sparse):
     """A visit that is over, as long as its record may still turn out to be wrong."""
 
     visit: Visit
     recorded_at: datetime
-    scores: list[str] = []
-    """Ids of the scores taken at it."""
+    scores: list[int] = []
+    """The scores taken at it: the numbers of their ids."""
     counted: Counted = Counted()
-    opened: list[str] = []
-    """Tasks that its record opened."""
+    opened: list[int] = []
+    """The tasks that its record opened: the numbers of their ids."""
     settled: list[Task] = []
     """What its record ended beside its own task, as it stood before."""
 

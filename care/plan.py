@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from care.gate import Facts, Op
-from care.model import Model, PersonId, Slug, State
+from care.model import Model, PersonId, Slug, Sparse, State
 from care.pathway import Discipline
 from care.score import Basis, ScoreValue
 
@@ -103,7 +103,7 @@ class PlanOfCare(State):
     status: Literal["active", "completed", "ended", "entered_in_error"] = "active"
 
 
-class Counted(State):
+class Counted(Sparse):
     """What the record of one visit changed in the counts, so that it can be taken back."""
 
     attended: int = 0

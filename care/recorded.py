@@ -13,11 +13,16 @@ ENDED: set[TaskKind] = {"first_visit", "win_back"}
 """What the record of a visit ends beside its own task."""
 
 
+def number(minted: str) -> int:
+    """The number of an id that the journey gave out (`journey:kind:n`)."""
+    return int(minted.rpartition(":")[2])
+
+
 def complete(record: RecordedVisit, before: Journey, after: Journey) -> None:
     """Note what the decision that recorded this visit counted, opened and ended."""
     stood = {t.id: t for t in before.open_tasks}
     stands = {t.id for t in after.open_tasks}
-    record.opened = [t.id for t in after.open_tasks if t.id not in stood]
+    record.opened = [number(t.id) for t in after.open_tasks if t.id not in stood]
     record.settled = [t for t in stood.values() if t.id not in stands and t.kind in ENDED]
     record.counted = _counted(record.visit.plan, before, after)
 

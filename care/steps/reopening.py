@@ -1,4 +1,4 @@
-"""What was closed by mistake goes on where it stood: nothing is reset, and what ran out meanwhile takes its next step."""
+"""What was closed by mistake goes on where it stood: nothing is reset, what ran out meanwhile takes its next step."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from datetime import date
 from care.draft import Draft, Refused
 from care.journey import RecordedVisit, Stage
 from care.plan import PlanOfCare
+from care.recorded import number
 from care.score import Score
 from care.steps import authorisation, plans, refuse, reports, require, visits
 from care.task import TaskKind
@@ -42,7 +43,7 @@ def visit_record(d: Draft, visit_id: str | None) -> None:
         "entered_in_error",
         "What was recorded of a visit was entered in error; its record is owed",
         visit=visit.id,
-        scores=_scores(record),
+        scores=" ".join(_scores(d, record)) or None,
     )
     _end_what_followed(d, record, booked=True)
     if visit.ends_at <= d.now:
@@ -70,7 +71,7 @@ def visit(d: Draft, visit_id: str | None) -> None:
         "entered_in_error",
         "A visit was entered in error: it was not this patient's",
         visit=wrong.id,
-        scores=_scores(record),
+        scores=" ".join(_scores(d, record)) or None,
     )
     if record is not None:
         _end_what_followed(d, record, booked=False)
@@ -88,16 +89,15 @@ def _recorded(d: Draft, visit_id: str | None) -> RecordedVisit:
     return record
 
 
-def _scores(record: RecordedVisit | None) -> str | None:
-    """The scores that the journal's row names are marked in the record, those that are forgotten here too."""
-    return " ".join(record.scores) or None if record is not None else None
+def _scores(d: Draft, record: RecordedVisit | None) -> list[str]:
+    return [f"{d.journey.id}:score:{n}" for n in record.scores] if record is not None else []
 
 
 def _take_back(d: Draft, record: RecordedVisit) -> None:
-    """Counts and scores, before the row that says so is written."""
+    """Counts and scores. What the journey has forgotten of them is marked by the journal's row, which names them."""
     uncount(d, record)
     d.forget_record(record.visit.id)
-    d.enter_scores_in_error(record.scores)
+    d.enter_scores_in_error(_scores(d, record))
 
 
 def uncount(d: Draft, record: RecordedVisit) -> None:
@@ -156,7 +156,7 @@ def _end_what_followed(d: Draft, record: RecordedVisit, *, booked: bool) -> None
     """End what is owed because of the record alone, and owe again what the record had ended."""
     journey = d.journey
     plan = journey.plan(record.visit.plan) if record.visit.plan else None
-    for task in [t for t in journey.open_tasks if t.id in record.opened and t.kind in FOLLOWS]:
+    for task in [t for t in journey.open_tasks if number(t.id) in record.opened and t.kind in FOLLOWS]:
         if task.kind == "book_visit" and not booked:
             continue
         d.settle(task.kind, task.subject, outcome="entered in error")
@@ -186,7 +186,7 @@ def _missed_since(d: Draft, record: RecordedVisit) -> bool:
 
 def _look_again(d: Draft, record: RecordedVisit) -> None:
     """Whoever decided by what was recorded looks again, and the referrer hears of it where they had been told."""
-    scores_were_wrong(d, [s for s in d.before.scores if s.id in record.scores])
+    scores_were_wrong(d, [s for s in d.before.scores if s.id in _scores(d, record)])
     raised = [f for f in d.journey.flags if f.raised_at == record.recorded_at and f.urgency in ("E0", "E1")]
     ending = d.journey.ending
     if record.visit.status == "no_show" or raised or (ending is not None and ending.signed_by is not None):
