@@ -131,6 +131,16 @@ async def action_row(database: Database, journey_id: str, action_id: str) -> Row
     return dict(row) if row else None
 
 
+async def last_state(database: Database, tenant: str, journey_id: str) -> Row | None:
+    """A closed journey as it stood before it closed; None while it is open, or where nothing was kept."""
+    found = await database.value(
+        "select last_state from continuum.journey where tenant = $1 and id = $2 and status = 'closed'",
+        tenant,
+        journey_id,
+    )
+    return found if isinstance(found, dict) else None
+
+
 async def add_note(database: Database, *, note_id: str, tenant: str, journey_id: str, author: str, body: str) -> str:
     """Keep a note; an action may then carry its id. Returns what is kept under it: notes never change."""
     await database.execute(
