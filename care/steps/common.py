@@ -206,23 +206,5 @@ def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
     endings.complete_if_done(d)
 
 
-def note_amendment(d: Draft, a: act.NoteAmendment) -> None:
-    """The same referral came with other content: stored, never merged silently."""
-    d.open_task("review_amendment")
-    d.write("amendment", "The referrer sent a change to the referral; a person has to look at it")
-
-
-def review_amendment(d: Draft, a: act.ReviewAmendment) -> None:
-    """A person looked at the change."""
-    require(
-        d.journey.open_task("review_amendment"),
-        "NoAmendment",
-        "no change of the referral is waiting for review",
-    )
-    d.settle("review_amendment", outcome=a.decision)
-    d.write("amendment_reviewed", f"Change of the referral reviewed: {_words(a.decision)}", decision=a.decision)
-    endings.complete_if_done(d)
-
-
 def _words(code: str) -> str:
     return code.replace("_", " ")

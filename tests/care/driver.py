@@ -26,6 +26,7 @@ from care.plan import PlanOfCare
 from care.referral import Clinic, Referral
 from care.rules.registry import rerun
 from care.steps import (
+    amendments,
     authorisation,
     certification,
     common,
@@ -75,8 +76,8 @@ COMMON: dict[str, Step] = {
     "record_consent": common.record_consent,
     "record_scores": common.record_scores,
     "enter_in_error": corrections.enter_in_error,
-    "note_amendment": common.note_amendment,
-    "review_amendment": common.review_amendment,
+    "note_amendment": amendments.note_amendment,
+    "review_amendment": amendments.review_amendment,
     "settle_notice": messages.settle_notice,
     "note_undelivered": messages.note_undelivered,
     "note_merge": corrections.note_merge,
