@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from care import ladder
+from care import ladder, recorded
 from care.actor import Actor, system
 from care.clock import EVENTS, Backdated, Clock, ClockKind, HoldReason
 from care.commit import Commit, Entry, next_due, overdue, waiting_on
@@ -18,6 +18,7 @@ from care.journey import Journey, Outcome, RecordedVisit, Stage
 from care.model import Model
 from care.notice import NOTICES, BusinessStatus, Notice, Outgoing, Reply, Stopped, TaskStatus, Template
 from care.plan import PlanOfCare
+from care.recorded import number
 from care.rules import Decided, Rule
 from care.score import Score, ScoreValue
 from care.task import TASKS, Task, TaskKind
@@ -27,7 +28,9 @@ I = TypeVar("I", bound=Model)  # noqa: E741 - inputs
 O = TypeVar("O", bound=Model)  # noqa: E741 - outcome
 
 SCORES_KEPT = 3
-VISITS_KEPT = 20
+BASELINES_KEPT = 2
+"""The first scores of a measure that are kept: the baseline, and what takes its place should it be wrong."""
+VISITS_KEPT = 16
 
 
 class Refused(Exception):  # noqa: N818 - the word the caller sees
@@ -79,6 +82,7 @@ class Draft:
         self._stop_messages = False
         self._stopped: list[Stopped] = []
         self._closing = False
+        self._recorded: RecordedVisit | None = None
         self.taking_over = taking_over
         """A caseload is taken over: clocks that have run out already begin as their kind says."""
 
@@ -207,6 +211,28 @@ class Draft:
             if kind != "give_help":
                 self.settle("give_help", task.id, outcome="no longer needed")
 
+    def reopen_task(self, task: Task) -> None:
+        """It is owed after all: the same task, due when it was. The steps of its ladder already taken stay taken."""
+        if self.journey.open_task(task.kind, task.subject) is not None:
+            return
+        again = task.model_copy(update={"settled_at": None, "outcome": None})
+        self.journey.tasks.append(again)
+        self.save_task(again)
+        rungs = TASKS[task.kind].ladder
+        rung = rungs[min(task.rung, len(rungs) - 1)]
+        moment = ladder.moment_of(self.journey.the_calendar, task.kind, task.due, rung)
+        self.start_clock("task", task.id, moment, f"Due: {task.label}")
+
+    def take_up(self, clock: Clock) -> None:
+        """A clock of the plan's own runs again, to the moment it had. What a hold pauses stays paused."""
+        self.stop_clock(clock.kind, clock.subject)
+        again = clock.model_copy()
+        self.journey.clocks.append(again)
+        if again.paused_at is not None and not self._pauses(again):
+            self._go_on(again)
+        elif again.paused_at is None and self._pauses(again):
+            again.paused_at = self.now
+
     def settle_all(self, outcome: str) -> None:
         """End everything that was owed: the journey is over."""
         for task in self.journey.open_tasks:
@@ -284,8 +310,14 @@ class Draft:
     def remember_record(self, visit: Visit, scores: list[str]) -> None:
         """Keep what was recorded of a visit for as long as it may turn out to be wrong."""
         kept = [r for r in self.journey.recorded if r.visit.id != visit.id]
-        record = RecordedVisit(visit=visit.model_copy(deep=True), recorded_at=self.now, scores=scores)
+        numbers = [number(score) for score in scores]
+        record = RecordedVisit(visit=visit.model_copy(deep=True), recorded_at=self.now, scores=numbers)
         self.journey.recorded = [*kept, record][-VISITS_KEPT:]
+        self._recorded = record
+
+    def forget_record(self, visit: str) -> None:
+        """What was recorded of a visit no longer holds."""
+        self.journey.recorded = [r for r in self.journey.recorded if r.visit.id != visit]
 
     def add_scores(self, values: dict[str, ScoreValue], *, plan: str | None = None) -> list[str]:
         """Record results of measures. Returns their ids.
@@ -306,15 +338,22 @@ class Draft:
             self._scores[score.id] = score
             same = [s for s in self.journey.scores if s.measure == measure_id]
             began = self.journey.care_began
-            baselines = {same[0].id, *[s.id for s in same if began is not None and s.at >= began][:1]}
+            since = [s for s in same if began is not None and s.at >= began]
+            baselines = {s.id for s in (*same[:BASELINES_KEPT], *since[:BASELINES_KEPT])}
             forgotten = {s.id for s in same[:-SCORES_KEPT]} - baselines
             self.journey.scores = [s for s in self.journey.scores if s.id not in forgotten]
             added.append(score.id)
         return added
 
-    def save_score(self, score: Score) -> None:
-        """Write a score as it is now."""
-        self._scores[score.id] = score
+    def enter_scores_in_error(self, ids: Iterable[str]) -> list[Score]:
+        """They stay in the record, marked, and leave the journey. Returns those that the journey still looked at."""
+        wrong = set(ids)
+        known = [s for s in self.journey.scores if s.id in wrong]
+        for score in known:
+            score.in_error = True
+            self._scores[score.id] = score
+        self.journey.scores = [s for s in self.journey.scores if s.id not in wrong]
+        return known
 
     # --- telling people
 
@@ -419,6 +458,11 @@ class Draft:
         """End this stage; the next begins when this draft is committed."""
         self.journey.next_stage = stage
 
+    @property
+    def before(self) -> Journey:
+        """The journey as it stood before this decision; not to be changed."""
+        return self._before
+
     def close(self, outcome: Outcome) -> None:
         """End the journey: no plan is under way, nothing is owed any more and no clock runs."""
         for plan in self.journey.active_plans:
@@ -433,15 +477,17 @@ class Draft:
         self.journey.outcome = outcome
 
     def stop_messages(self) -> None:
-        """Nothing queued is sent any more."""
+        """No notice that is queued is sent any more. What the referrer's system is to hear still leaves."""
         self._stop_messages = True
         self._notices = []
-        self.journey.outgoing = []
+        self.journey.outgoing = [o for o in self.journey.outgoing if o.id.startswith(f"{self.journey.id}:reply:")]
 
     # --- the commit
 
     def commit(self) -> Commit:
         """What has to be written. Settled tasks leave the journey with it."""
+        if self._recorded is not None:
+            recorded.complete(self._recorded, self._before, self.journey)
         self.journey.tasks = self.journey.open_tasks
         return Commit(
             journey=self.journey.id,

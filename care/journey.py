@@ -13,10 +13,10 @@ from care.actor import Actor
 from care.calendar import Calendar
 from care.clock import Clock, HoldReason
 from care.gate import Facts
-from care.model import ActionId, NoteId, PersonId, Slug, State
+from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
 from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase, Urgency
-from care.plan import PlanOfCare, WinningBack
+from care.plan import Counted, PlanOfCare, WinningBack
 from care.referral import Clinic, Referral
 from care.score import Score
 from care.task import Task, TaskKind
@@ -92,6 +92,9 @@ class Ending(State):
     """Where care ended."""
     plans: list[str] = []
     """The plans that ended with it."""
+    tasks: list[Task] = []
+    clocks: list[Clock] = []
+    """What was owed and awaited when care ended, should the ending be a mistake."""
 
 
 class FollowUpState(State):
@@ -111,13 +114,18 @@ class Done(State):
     stage: Stage
 
 
-class RecordedVisit(State):
+class RecordedVisit(Sparse):
     """A visit that is over, as long as its record may still turn out to be wrong."""
 
     visit: Visit
     recorded_at: datetime
-    scores: list[str] = []
-    """Ids of the scores taken at it."""
+    scores: list[int] = []
+    """The scores taken at it: the numbers of their ids."""
+    counted: Counted = Counted()
+    opened: list[int] = []
+    """The tasks that its record opened: the numbers of their ids."""
+    settled: list[Task] = []
+    """What its record ended beside its own task, as it stood before."""
 
 
 class Reopening(State):
@@ -181,6 +189,8 @@ class Journey(State):
     alarms: list[Notice] = []
     """Alarms not yet sent, handed on at the border of a stage."""
     next_stage: Stage | None = None
+    going_on: bool = False
+    """The next stage goes on where it stood, and begins nothing anew."""
 
     @property
     def the_pathway(self) -> Pathway:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 
 
 class Model(BaseModel):
@@ -26,6 +26,15 @@ class State(BaseModel):
     """Part of a journey that changes as the journey goes on."""
 
     model_config = ConfigDict(hide_input_in_errors=True, validate_assignment=False)
+
+
+class Sparse(State):
+    """State of which there is much and most of it usual: what is as usual is not written down."""
+
+    @model_serializer(mode="wrap")
+    def _unusual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        usual = {name: field.default for name, field in type(self).model_fields.items()}
+        return {name: value for name, value in write(self).items() if getattr(self, name) != usual[name]}
 
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.]{0,63}$")]

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from care.gate import Facts, Op
-from care.model import Model, PersonId, Slug, State
+from care.model import Model, PersonId, Slug, Sparse, State
 from care.pathway import Discipline
 from care.score import Basis, ScoreValue
 
@@ -93,9 +93,28 @@ class PlanOfCare(State):
     treatment_days: int = 0
     """Days with a visit attended since the last progress report."""
     last_treatment_on: date | None = None
+    reported_at: datetime | None = None
+    """When the last progress report was filed: what was counted before it is not taken back."""
     winning_back: WinningBack | None = None
     visits_at_review: int = 0
     reviews_without_gain: int = 0
     scores_at_review: Facts = {}
     """The goals' measures at the last review: gain is counted from there."""
     status: Literal["active", "completed", "ended", "entered_in_error"] = "active"
+
+
+class Counted(Sparse):
+    """What the record of one visit changed in the counts, so that it can be taken back."""
+
+    attended: int = 0
+    missed: int = 0
+    first_missed: int = 0
+    """Missed before there was a plan."""
+    treatment_days: int = 0
+    authorised: int = 0
+    missed_in_a_row: tuple[int, int] = (0, 0)
+    """Before and after it."""
+    last_treatment_on: date | None = None
+    """Before it."""
+    winning_back: WinningBack | None = None
+    """Before it."""

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from continuum.commands import acting, bounces, directory, record, stack, tasks
+from continuum.commands import acting, bounces, corrections, directory, record, stack, tasks
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
 from records.database import DatabaseAway
@@ -35,6 +35,8 @@ for command in (
     tasks.assign,
     tasks.acknowledge,
     tasks.reassign,
+    corrections.reopen,
+    corrections.merge_patient,
     record.notices,
     record.mail,
     bounces.bounce,

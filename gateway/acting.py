@@ -71,7 +71,7 @@ async def perform(
     words, data = data.get("note"), {k: v for k, v in data.items() if k != "note"}
     action = build(name, data, actor=actor, action_id=action_id, expected=expected)
     if words is not None:
-        note = await _keep_note(database, journey, actor, action_id, words)
+        note = await keep_note(database, journey, actor, action_id, words)
         action = action.model_copy(update={"note": note})
     if (wrong := await unknown(database, actor.tenant, name, action)) is not None:
         if (first := await _answered_before(database, journey, action)) is not None:
@@ -151,7 +151,7 @@ async def allowed_now(handle: WorkflowHandle[Any, Any]) -> list[str]:
     return sorted(update.name for update in metadata.definition.update_definitions)
 
 
-async def _keep_note(database: Database, journey: str, actor: Actor, action_id: str, words: Any) -> str:
+async def keep_note(database: Database, journey: str, actor: Actor, action_id: str, words: Any) -> str:
     """A note's words go to PostgreSQL; the action carries its id. A repeat of the action has the same note."""
     if not isinstance(words, str) or not words.strip() or not _storable(words):
         raise ActionRefused("BadData", "note: words are wanted")

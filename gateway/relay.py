@@ -1,5 +1,5 @@
-"""From the record to Temporal: starts the journeys of stored referrals, and tells journeys of amendments and
-of messages that did not arrive.
+"""From the record to Temporal: starts the journeys of stored referrals, and tells journeys of amendments, of merged
+patients, and of messages that did not arrive.
 
 Intake stores and acknowledges whether or not Temporal is there; this catches up. The workflow id is the journey's,
 so that two relays, or one that was killed half-way, start it once.
@@ -22,7 +22,7 @@ from care import action as act
 from care.actor import system
 from care.journey import Journey, Stage
 from care.referral import Referral
-from records import notices, referrals
+from records import notices, patients, referrals
 from records.database import Database
 from workflows import attributes
 from workflows.connection import TASK_QUEUE
@@ -61,6 +61,8 @@ class Relay:
             await self._try(self._note_undelivered(lost), lost.journey)
         for inbound, journey, tenant in await referrals.amendments_to_note(self._database):
             await self._try(self._note_amendment(str(inbound), journey, tenant), journey)
+        for merged in await patients.merges_to_note(self._database):
+            await self._try(self._note_merge(merged), merged.journey)
 
     async def _try(self, work: Coroutine[None, None, None], journey: str) -> bool:
         try:
@@ -95,6 +97,17 @@ class Relay:
         action = act.NoteAmendment(action_id=f"amendment-{inbound}", actor=system(tenant), expected=expected)
         with suppress(WorkflowUpdateFailedError):  # the stage has just changed: the next round tries again
             await handle.execute_update("note_amendment", action, id=action.action_id)
+
+    async def _note_merge(self, merged: patients.ToNote) -> None:
+        handle, expected = await self._found(merged.journey)
+        action = act.NoteMerge(
+            action_id=f"merge-{merged.merge}",
+            actor=system(merged.tenant),
+            expected=expected,
+            other_open=merged.other_open,
+        )
+        with suppress(WorkflowUpdateFailedError):  # as above
+            await handle.execute_update("note_merge", action, id=action.action_id)
 
     async def _note_undelivered(self, lost: notices.Undelivered) -> None:
         handle, expected = await self._found(lost.journey)

@@ -20,7 +20,8 @@ async def journeys(
     """Journeys, the most urgent first; with the patient's name, for staff of the clinic."""
     rows = await database.fetch(
         """
-        select j.*, concat_ws(' ', p.given, p.family) as patient
+        select j.id, j.tenant, j.clinic, j.stage, j.status, j.outcome, j.pathway, j.priority, j.waiting_on,
+            j.next_due_at, j.overdue, j.seq, j.at, j.recorded_at, concat_ws(' ', p.given, p.family) as patient
         from continuum.journey j
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where j.tenant = $1 and ($2::text is null or lower(j.stage) = lower($2)) and ($3::text is null or j.status = $3)
@@ -48,7 +49,7 @@ async def journey(database: Database, tenant: str, journey_id: str) -> Row | Non
     """One journey with all that belongs to it; None where there is none of that id."""
     head = await database.row(
         """
-        select j.*, concat_ws(' ', p.given, p.family) as patient, r.source, r.referral_id, r.received_at
+        select j.*, concat_ws(' ', p.given, p.family) as patient, r.patient as patient_id, r.source, r.referral_id, r.received_at
         from continuum.journey j
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where j.tenant = $1 and j.id = $2
@@ -129,6 +130,16 @@ async def action_row(database: Database, journey_id: str, action_id: str) -> Row
         action_id,
     )
     return dict(row) if row else None
+
+
+async def last_state(database: Database, tenant: str, journey_id: str) -> Row | None:
+    """A closed journey as it stood before it closed; None while it is open, or where nothing was kept."""
+    found = await database.value(
+        "select last_state from continuum.journey where tenant = $1 and id = $2 and status = 'closed'",
+        tenant,
+        journey_id,
+    )
+    return found if isinstance(found, dict) else None
 
 
 async def add_note(database: Database, *, note_id: str, tenant: str, journey_id: str, author: str, body: str) -> str:

@@ -88,6 +88,7 @@ async def _grant(connection: asyncpg.Connection, app_role: str) -> None:
             f"grant select, insert, update on all tables in schema continuum to {role};"
             f"revoke update, delete, truncate on continuum.journal, continuum.note from {role};"
             f"revoke update, delete, truncate on continuum.directory_change from {role};"
+            f"revoke update, delete, truncate on continuum.patient_merge from {role};"
             f"revoke update on continuum.inbound from {role};"
             f"grant execute on all functions in schema continuum to {role};"
             f"grant select on public.continuum_migration to {role};"

@@ -14,7 +14,7 @@ from workflows.task_actions import TaskActions
 with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.draft import Draft
-    from care.steps import common, corrections, endings, messages
+    from care.steps import amendments, common, corrections, endings, messages
 
 
 class CommonActions(TaskActions):
@@ -122,19 +122,19 @@ class CommonActions(TaskActions):
 
     @workflow.update(description="The referrer's system sent a change to the referral.")
     async def note_amendment(self, action: act.NoteAmendment) -> act.Answer:
-        return await self.carry_out(action, common.note_amendment)
+        return await self.carry_out(action, amendments.note_amendment)
 
     @note_amendment.validator
     def _check_note_amendment(self, action: act.NoteAmendment) -> None:
-        self.check(action, common.note_amendment)
+        self.check(action, amendments.note_amendment)
 
     @workflow.update(description="Say what was done with the referrer's change.")
     async def review_amendment(self, action: act.ReviewAmendment) -> act.Answer:
-        return await self.carry_out(action, common.review_amendment)
+        return await self.carry_out(action, amendments.review_amendment)
 
     @review_amendment.validator
     def _check_review_amendment(self, action: act.ReviewAmendment) -> None:
-        self.check(action, common.review_amendment)
+        self.check(action, amendments.review_amendment)
 
     @workflow.update(description="An undelivered message was dealt with.")
     async def settle_notice(self, action: act.SettleNotice) -> act.Answer:

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.signatures import DischargeSummary, Documents
     from care import action as act
     from care.journey import Journey
-    from care.steps import corrections, discharge
+    from care.steps import discharge, reopening
 
 
 WRITTEN_WITHIN = timedelta(days=1)
@@ -63,8 +63,8 @@ class Discharge(CommonActions):
 
     @workflow.update(description="The discharge was a mistake: care goes on.")
     async def reopen_care(self, action: act.ReopenCare) -> act.Answer:
-        return await self.carry_out(action, corrections.reopen_care)
+        return await self.carry_out(action, reopening.reopen_care)
 
     @reopen_care.validator
     def _check_reopen_care(self, action: act.ReopenCare) -> None:
-        self.check(action, corrections.reopen_care)
+        self.check(action, reopening.reopen_care)

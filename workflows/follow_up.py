@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.draft import Draft
     from care.journey import Journey
-    from care.steps import corrections, follow_up
+    from care.steps import follow_up, reopening
 
 
 @workflow.defn
@@ -72,8 +72,8 @@ class FollowUp(CommonActions):
 
     @workflow.update(description="The discharge was a mistake: care goes on.")
     async def reopen_care(self, action: act.ReopenCare) -> act.Answer:
-        return await self.carry_out(action, corrections.reopen_care)
+        return await self.carry_out(action, reopening.reopen_care)
 
     @reopen_care.validator
     def _check_reopen_care(self, action: act.ReopenCare) -> None:
-        self.check(action, corrections.reopen_care)
+        self.check(action, reopening.reopen_care)

@@ -27,8 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.commit import Commit
     from care.draft import Draft, Refused
-    from care.journey import Done, Journey, Stage
-    from care.steps import common, messages, tasks
+    from care.journey import Done, Journey, Reopening, Stage
+    from care.steps import common, messages, reopening, tasks
     from workflows import attributes
 
 A = TypeVar("A", bound=act.Action)
@@ -92,7 +92,9 @@ class StageWorkflow(Errands):
 
     async def _begin(self, enter: Callable[[Draft, Preparation | None], None]) -> None:
         entering = self.journey.entered_at is None or self.journey.next_stage is not None
-        if entering:
+        if self.journey.reopening is not None:
+            await self._reopen(self.journey.reopening)
+        elif entering:
             preparation = await self._prepare()
             draft = Draft(self.journey, workflow.now())
             enter(draft, preparation)
@@ -100,6 +102,25 @@ class StageWorkflow(Errands):
         else:
             self._show(None)
         self._ready = True
+
+    async def _reopen(self, why: Reopening) -> None:
+        """The first decision of a closed journey that goes on, made by whoever wants it to.
+
+        Should the record have gone on meanwhile, this run fails and leaves it as it is.
+        """
+        await self._prepare()
+        draft = Draft(
+            self.journey,
+            workflow.now(),
+            why.actor,
+            action_id=why.action_id,
+            digest=reopening.digest(why),
+            note=why.note,
+        )
+        reopening.reopen(draft)
+        seq, stage = self.journey.seq + 1, draft.journey.stage
+        draft.journey.done[why.action_id] = Done(digest=reopening.digest(why), seq=seq, stage=stage)
+        await self._commit_asked(draft)
 
     async def _prepare(self) -> Preparation | None:
         """The clinic's calendar, when the journey has none or it does not reach far enough."""

@@ -23,6 +23,12 @@ def enter(d: Draft, stage: Stage) -> None:
     d.write("entered", f"{stage.label} begins")
 
 
+def goes_on(d: Draft) -> bool:
+    """Whether this stage is taken up again where it stood, so that nothing begins anew."""
+    again, d.journey.going_on = d.journey.going_on, False
+    return again
+
+
 def check_expected(journey: Journey, action: act.Action) -> None:
     """Refuse what was meant for an earlier stage or version, saying what changed; and anything once closed."""
     require(action.actor.tenant == journey.tenant, "WrongTenant", "this journey belongs to another provider")
@@ -197,24 +203,6 @@ def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
     ending.received_at = d.now
     d.settle("chase_receipt", outcome="received")
     d.write("receipt", "The referrer confirmed receipt of the discharge summary")
-    endings.complete_if_done(d)
-
-
-def note_amendment(d: Draft, a: act.NoteAmendment) -> None:
-    """The same referral came with other content: stored, never merged silently."""
-    d.open_task("review_amendment")
-    d.write("amendment", "The referrer sent a change to the referral; a person has to look at it")
-
-
-def review_amendment(d: Draft, a: act.ReviewAmendment) -> None:
-    """A person looked at the change."""
-    require(
-        d.journey.open_task("review_amendment"),
-        "NoAmendment",
-        "no change of the referral is waiting for review",
-    )
-    d.settle("review_amendment", outcome=a.decision)
-    d.write("amendment_reviewed", f"Change of the referral reviewed: {_words(a.decision)}", decision=a.decision)
     endings.complete_if_done(d)
 
 

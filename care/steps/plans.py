@@ -32,6 +32,9 @@ OF_CARE: tuple[TaskKind, ...] = (
 )
 """Tasks that end with care: in the stages after it nobody could settle them."""
 
+OF_VISITS: tuple[TaskKind, ...] = ("book_visit", "record_visit", "win_back")
+"""Tasks about visits, which are cancelled when care ends: should it go on, the next visit is owed anew."""
+
 
 def concerns(clock: Clock, plan: PlanOfCare) -> bool:
     """Whether a clock is about this plan, or about a check of it."""
@@ -211,7 +214,16 @@ def end_care(d: Draft, reason: act.DischargeReason) -> None:
     # The cancellations of visits may be waiting for the morning.
     d.journey.clocks = [c for c in d.journey.clocks if c.kind in ("task", "messages")]
     known = score_facts(d.journey.the_pathway, d.journey.scores, d.now)
-    d.journey.ending = Ending(reason=reason, at=d.now, facts=known)
+    before, owed, running = d.before, {t.id for t in d.journey.open_tasks}, {c.id for c in d.journey.clocks}
+    d.journey.ending = Ending(
+        reason=reason,
+        at=d.now,
+        facts=known,
+        stage=d.journey.stage,
+        plans=[p.id for p in before.active_plans if p not in d.journey.active_plans],
+        tasks=[t for t in before.open_tasks if t.id not in owed and t.kind not in OF_VISITS],
+        clocks=[c for c in before.clocks if c.id not in running and c.kind not in ("task", "messages", "visit")],
+    )
     d.leave_for(Stage.DISCHARGE)
 
 

@@ -20,6 +20,8 @@ IN_HOSPITAL_DAYS = 7
 def enter(d: Draft) -> None:
     """A plan over all phases, and the first phase."""
     common.enter(d, Stage.POST_SURGERY_REHAB)
+    if common.goes_on(d):
+        return
     planned = sum(round(plan.visits_planned.value) for plan in plans.make(d, None))
     d.answer_referrer("in-progress", "5.1.4", visits_done=0, visits_planned=planned)
     _enter_phase(d, d.journey.the_pathway.phases[0], "start")

@@ -14,6 +14,14 @@ from care.steps import common, intake, require
 def enter(d: Draft) -> None:
     """Prioritise, and offer the referral to the people who can answer it."""
     common.enter(d, Stage.REFERRAL)
+    prioritise(d)
+    offered = d.open_task("answer_referral")
+    priority = d.journey.referral.priority or ""
+    d.tell(offered.owner, "task_due", task=offered.kind, due=d.local_iso(offered.due), priority=priority)
+
+
+def prioritise(d: Draft) -> None:
+    """How long the patient may wait, from what is known now. The answer's deadline has begun and stays."""
     pathway = d.journey.the_pathway
     priority, decided = d.decide(
         PRIORITISE,
@@ -25,8 +33,6 @@ def enter(d: Draft) -> None:
         f"Priority {priority.level}: first visit within {priority.first_visit_days} working days of acceptance",
         decided=decided,
     )
-    offered = d.open_task("answer_referral")
-    d.tell(offered.owner, "task_due", task=offered.kind, due=d.local_iso(offered.due), priority=priority.level)
 
 
 def accept(d: Draft, a: act.Accept) -> None:

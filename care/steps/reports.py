@@ -38,6 +38,7 @@ def file_progress_report(d: Draft, a: act.FileProgressReport) -> None:
     plan = plans.active(d.journey, a.plan)
     days = plan.treatment_days
     plan.treatment_days = 0
+    plan.reported_at = d.now
     d.save_plan(plan)
     d.settle("progress_report", plan.id, outcome="filed")
     d.write("progress_report", f"Progress report written after {days} treatment days", plan=plan.id)

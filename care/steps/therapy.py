@@ -16,6 +16,10 @@ from care.steps import common, endings, plans, reports, require, visits
 def enter(d: Draft) -> None:
     """Somebody owes the first visit; the priority says by when it has to be."""
     common.enter(d, Stage.THERAPY)
+    if common.goes_on(d):
+        return
+    if d.journey.ending is not None:  # of the course before: it is no longer to be taken back
+        d.journey.ending = d.journey.ending.model_copy(update={"stage": None, "plans": [], "tasks": [], "clocks": []})
     d.journey.follow_up = None
     d.journey.first_visits_missed = 0
     d.open_task("book_visit")

@@ -26,6 +26,7 @@ from care.plan import PlanOfCare
 from care.referral import Clinic, Referral
 from care.rules.registry import rerun
 from care.steps import (
+    amendments,
     authorisation,
     certification,
     common,
@@ -37,6 +38,7 @@ from care.steps import (
     messages,
     post_surgery,
     referral,
+    reopening,
     reports,
     tasks,
     therapy,
@@ -74,8 +76,8 @@ COMMON: dict[str, Step] = {
     "record_consent": common.record_consent,
     "record_scores": common.record_scores,
     "enter_in_error": corrections.enter_in_error,
-    "note_amendment": common.note_amendment,
-    "review_amendment": common.review_amendment,
+    "note_amendment": amendments.note_amendment,
+    "review_amendment": amendments.review_amendment,
     "settle_notice": messages.settle_notice,
     "note_undelivered": messages.note_undelivered,
     "note_merge": corrections.note_merge,
@@ -143,7 +145,7 @@ STEPS: dict[Stage, dict[str, Step]] = {
     Stage.DISCHARGE: {
         **COMMON,
         "sign_summary": discharge.sign_summary,
-        "reopen_care": corrections.reopen_care,
+        "reopen_care": reopening.reopen_care,
     },
     Stage.FOLLOW_UP: {
         **COMMON,
@@ -152,7 +154,7 @@ STEPS: dict[Stage, dict[str, Step]] = {
         "answer_follow_up": follow_up.answer,
         "record_call": follow_up.record_call,
         "re_enter": follow_up.re_enter,
-        "reopen_care": corrections.reopen_care,
+        "reopen_care": reopening.reopen_care,
     },
 }
 """What people may do in each stage; a test holds this table against `workflows/`."""

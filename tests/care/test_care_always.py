@@ -383,7 +383,7 @@ def test_the_longest_walk_stays_small_enough_to_travel(record_property: Callable
 
 FREE_TEXT = {
     "Actor.person": "an id of the directory, by its pattern",
-    "EnterInError.id": "compared with the ids of the journey's scores and visits, never stored",
+    "EnterInError.id": "compared with the ids of the journey's scores and visits; only its own are stored",
     "ClaimTask.task": "compared with the ids of the journey's tasks, never stored",
     "AssignTask.task": "compared with the ids of the journey's tasks, never stored",
     "AcknowledgeTask.task": "compared with the ids of the journey's tasks, never stored",

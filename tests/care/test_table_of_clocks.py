@@ -295,6 +295,9 @@ SCENES: dict[TaskKind, Scene] = {
         lambda d, task, minutes: task.opened_at + REVIEW_HOLD_AFTER,
         ("resume", {}),
     ),
+    "review_duplicate": Scene(
+        lambda d: d.act("note_merge", other_open=True), open_days(1), ("review_duplicate", {"decision": "both_go_on"})
+    ),
     "review_amendment": Scene(
         lambda d: d.act("note_amendment"), open_days(1), ("review_amendment", {"decision": "no_change_needed"})
     ),
