@@ -49,7 +49,8 @@ async def journey(database: Database, tenant: str, journey_id: str) -> Row | Non
     """One journey with all that belongs to it; None where there is none of that id."""
     head = await database.row(
         """
-        select j.*, concat_ws(' ', p.given, p.family) as patient, r.patient as patient_id, r.source, r.referral_id, r.received_at
+        select j.*, concat_ws(' ', p.given, p.family) as patient, r.patient as patient_id, r.source, r.referral_id,
+            r.received_at
         from continuum.journey j
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where j.tenant = $1 and j.id = $2
