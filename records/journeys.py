@@ -50,7 +50,7 @@ async def journey(database: Database, tenant: str, journey_id: str) -> Row | Non
     head = await database.row(
         """
         select j.*, concat_ws(' ', p.given, p.family) as patient, r.patient as patient_id, r.source, r.referral_id,
-               r.received_at
+            r.received_at
         from continuum.journey j
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where j.tenant = $1 and j.id = $2
