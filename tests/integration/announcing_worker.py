@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, Protocol
 
 import worker
 from care.commit import Commit
@@ -19,7 +20,11 @@ BETWEEN = "~"
 WAIT_SECONDS = 60.0
 """For the killer. Longer than the activity may take: a commit is never written that was announced."""
 
-Writing = Callable[[Database, Commit], Awaitable[int]]
+
+class Writing(Protocol):
+    """`records.decisions.commit`."""
+
+    def __call__(self, database: Database, decision: Commit) -> Coroutine[Any, Any, int]: ...
 
 
 def announcing(door: Path, write: Writing) -> Writing:

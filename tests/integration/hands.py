@@ -31,8 +31,17 @@ class Hand:
     async def start(self) -> None:
         """Start it, and wait until it says that it works."""
         self._ready.unlink(missing_ok=True)
+        self._process = started = self._spawn()
+
+        async def works() -> bool | None:
+            assert started.poll() is None, f"the worker ended by itself, see {self.log}"
+            return self._ready.exists() or None
+
+        await eventually(works, timeout=120)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self._process = started = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", self._module],
                 cwd=ROOT,
                 env=self._environment,
@@ -40,12 +49,6 @@ class Hand:
                 stdout=log,
                 stderr=log,
             )
-
-        async def works() -> bool | None:
-            assert started.poll() is None, f"the worker ended by itself, see {self.log}"
-            return self._ready.exists() or None
-
-        await eventually(works, timeout=60)
 
     def kill(self) -> None:
         """kill -9; nothing happens where it does not run."""

@@ -1,10 +1,11 @@
-"""Worker and Temporal are dead in the very moment in which a step of a ladder falls due: afterwards it is taken once."""
+"""Worker and Temporal are dead in the very moment in which a step of a ladder falls due; later it is taken once."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ async def test_one_step_is_taken_after_an_outage_and_the_next_keeps_its_distance
         due = (await steps.task()).due
         for taken, kind in enumerate(("reminded", "escalated"), start=1):
             await outage_at(player, worker, due)
-            await until(lambda taken=taken: taken_to(steps, taken), seconds=60)
+            await until(partial(taken_to, steps, taken), seconds=120)
             rows = await steps.steps()
             assert [row["kind"] for row in rows] == ["reminded", "escalated"][:taken]
             assert rows[-1]["kind"] == kind
