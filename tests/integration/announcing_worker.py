@@ -1,0 +1,52 @@
+"""A worker that announces the commit of an action and waits a moment before it writes: `test_kills_counted` strikes
+there. It does so only when asked, by a file that whoever announces takes away: so one commit at a time waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+import worker
+from care.commit import Commit
+from records import decisions
+from records.database import Database
+
+ASKED = "asked"
+BETWEEN = "~"
+WAIT_SECONDS = 60.0
+"""For the killer. Longer than the activity may take: a commit is never written that was announced."""
+
+
+class Writing(Protocol):
+    """`records.decisions.commit`."""
+
+    def __call__(self, database: Database, decision: Commit) -> Coroutine[Any, Any, int]: ...
+
+
+def announcing(door: Path, write: Writing) -> Writing:
+    """The same, but announced where somebody asked for it: by a file named after journey and action."""
+
+    async def announce(database: Database, decision: Commit) -> int:
+        action = next((entry.action_id for entry in decision.entries if entry.action_id), None)
+        if action is not None and _taken(door / ASKED, door / f"{decision.journey}{BETWEEN}{action}"):
+            await asyncio.sleep(WAIT_SECONDS)
+        return await write(database, decision)
+
+    return announce
+
+
+def _taken(asked: Path, announced: Path) -> bool:
+    try:
+        asked.rename(announced)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    decisions.commit = announcing(Path(os.environ["DOOR"]), decisions.commit)
+    sys.exit(worker.main())
