@@ -98,7 +98,7 @@ def settle(driver: Driver, kind: str, subject: str) -> bool:  # noqa: C901 - one
             driver.act(
                 "book_visit",
                 clinician="p-therapist",
-                starts_at=driver.slot(minutes=45),
+                starts_at=driver.slot(days=6, minutes=45),
                 plan=subject if subject != "journey" else None,
             )
         case "record_visit":
