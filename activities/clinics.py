@@ -19,6 +19,8 @@ from records.directory import clinic_of
 
 MONTHS_AHEAD = timedelta(days=460)
 """About 15 months: a journey's longest plan is a year."""
+MONTHS_BACK = timedelta(days=730)
+"""So far back holidays are known, for journeys that began elsewhere; before it the week alone holds."""
 
 
 class PostgresClinics(Clinics):
@@ -29,7 +31,12 @@ class PostgresClinics(Clinics):
 
     @activity.defn(name="prepare")
     async def prepare(
-        self, tenant: str, suggested_pathway: str | None, today: date, clinic: str | None = None
+        self,
+        tenant: str,
+        suggested_pathway: str | None,
+        today: date,
+        clinic: str | None = None,
+        since: date | None = None,
     ) -> Preparation:
         """See `Clinics.prepare`. Retried until the tenant has a clinic: a journey waits rather than fails."""
         found = await clinic_of(self._database, tenant, clinic)
@@ -43,7 +50,7 @@ class PostgresClinics(Clinics):
                 quiet_from=found.quiet_from,
                 quiet_until=found.quiet_until,
             ),
-            calendar=calendar_of(found, today),
+            calendar=calendar_of(found, today, since),
             pathway=loader.latest().get(suggested_pathway) if suggested_pathway else None,
         )
 
@@ -54,12 +61,13 @@ def has_holidays(country: str, subdivision: str | None) -> bool:
     return country in places and (subdivision is None or subdivision in places[country])
 
 
-def calendar_of(clinic: ClinicEntry, today: date) -> Calendar:
-    """Open days and hours from today on: the week, less public holidays, with the clinic's own overrides."""
+def calendar_of(clinic: ClinicEntry, today: date, since: date | None = None) -> Calendar:
+    """Open days and hours from today (or a day before) on: the week, less holidays, with the clinic's own overrides."""
     ends = today + MONTHS_AHEAD
-    years = range(today.year, ends.year + 1)
+    starts = min(today, max(since, today - MONTHS_BACK)) if since else today
+    years = range(starts.year, ends.year + 1)
     found = holidays.country_holidays(clinic.country, subdiv=clinic.subdivision, years=years)
-    closed = {day: name for day, name in sorted(found.items()) if today <= day <= ends}
+    closed = {day: name for day, name in sorted(found.items()) if starts <= day <= ends}
     for day, reason in clinic.overrides.items():
         if reason:
             closed[day] = reason
@@ -69,7 +77,7 @@ def calendar_of(clinic: ClinicEntry, today: date) -> Calendar:
         timezone=clinic.timezone,
         week=clinic.week,
         closed=closed,
-        starts=today,
+        starts=starts,
         ends=ends,
         source=f"holidays {clinic.country}, and the clinic's overrides",
         version=version("holidays"),

@@ -69,12 +69,18 @@ class Clinics(ABC):
     @activity.defn(name="prepare")
     @abstractmethod
     async def prepare(
-        self, tenant: str, suggested_pathway: str | None, today: date, clinic: str | None = None
+        self,
+        tenant: str,
+        suggested_pathway: str | None,
+        today: date,
+        clinic: str | None = None,
+        since: date | None = None,
     ) -> Preparation:
         """The clinic, its calendar for the months to come, and the pathway that the referral's codes suggest.
 
         `clinic` is the journey's own or the one its referral names; without one, or where the directory does not
-        have it any more, it is the tenant's default clinic.
+        have it any more, it is the tenant's default clinic. `since` is a day before today to which the calendar
+        reaches back, for a journey that began elsewhere.
         """
 
 

@@ -84,7 +84,10 @@ class Draft:
         self._closing = False
         self._recorded: RecordedVisit | None = None
         self.taking_over = taking_over
-        """A caseload is taken over: clocks that have run out already begin as their kind says."""
+        """A caseload is taken over: clocks that have run out already begin as their kind says, and nobody is told
+        what they were told by whoever had the patient until now."""
+        self.ran_out: list[tuple[Clock, Backdated]] = []
+        """Clocks that had run out before they were taken over."""
 
     # --- the record
 
@@ -139,14 +142,19 @@ class Draft:
         What a hold pauses is paused from the beginning when it begins during a hold.
         """
         self.stop_clock(kind, subject)
+        ran_out: Backdated | None = None
         if self.taking_over:
             policy = EVENTS[kind].backdated if kind != "task" else self._policy(subject)
             key = f"{self.journey.id}:{kind}:{subject}"
             moment = ladder.taken_over(self.journey.the_calendar, due, policy, self.now, key)
             if moment is None:
+                skipped = Clock(id="", kind=kind, subject=subject, label=label, started_at=self.now, due=due)
+                self.ran_out.append((skipped, policy))
                 return
-            due = moment
+            ran_out, due = policy if due <= self.now else None, moment
         clock = Clock(id=self.mint("clock"), kind=kind, subject=subject, label=label, started_at=self.now, due=due)
+        if ran_out is not None:
+            self.ran_out.append((clock, ran_out))
         if self._pauses(clock):
             clock.paused_at = self.now
         self.journey.clocks.append(clock)
@@ -319,8 +327,10 @@ class Draft:
         """What was recorded of a visit no longer holds."""
         self.journey.recorded = [r for r in self.journey.recorded if r.visit.id != visit]
 
-    def add_scores(self, values: dict[str, ScoreValue], *, plan: str | None = None) -> list[str]:
-        """Record results of measures. Returns their ids.
+    def add_scores(
+        self, values: dict[str, ScoreValue], *, plan: str | None = None, at: datetime | None = None
+    ) -> list[str]:
+        """Record results of measures, taken now or at another time. Returns their ids.
 
         Raises Refused for a measure the pathway lacks or a value out of its range.
         """
@@ -333,7 +343,7 @@ class Draft:
                 raise Refused("UnknownMeasure", f"a measure that {pathway.label} does not use; it uses: {known}")
             if (problem := measure.problem_with(value)) is not None:
                 raise Refused("BadScore", problem)
-            score = Score(id=self.mint("score"), measure=measure_id, value=value, at=self.now, plan=plan)
+            score = Score(id=self.mint("score"), measure=measure_id, value=value, at=at or self.now, plan=plan)
             self.journey.scores.append(score)
             self._scores[score.id] = score
             same = [s for s in self.journey.scores if s.measure == measure_id]
@@ -374,7 +384,7 @@ class Draft:
         """
         journey = self.journey
         rule = NOTICES[template]
-        if rule.needs_consent and not journey.referral.consent_messages:
+        if self.taking_over or (rule.needs_consent and not journey.referral.consent_messages):
             return
         urgent = escalation is not None and TASKS[escalation.kind].round_the_clock
         moment = self.quiet(to, send_after or self.now)
@@ -440,6 +450,8 @@ class Draft:
         visits_planned: int | None = None,
     ) -> None:
         """Queue an answer to the referrer's system, and to the referrer."""
+        if self.taking_over:
+            return
         reply = Reply(
             id=self.mint("reply"),
             status=status,

@@ -6,11 +6,11 @@ Kept small (under 64 KB, measured in the tests): counts and latest facts, not hi
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 from care.actor import Actor
 from care.calendar import Calendar
+from care.caseload import Adoption
 from care.clock import Clock, HoldReason
 from care.gate import Facts
 from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
@@ -19,25 +19,9 @@ from care.pathway import Pathway, Phase, Urgency
 from care.plan import Counted, PlanOfCare, WinningBack
 from care.referral import Clinic, Referral
 from care.score import Score
+from care.stage import Stage as Stage
 from care.task import Task, TaskKind
 from care.visit import Visit
-
-
-class Stage(StrEnum):
-    """Where a journey is. The value is the workflow's type, so Temporal's UI shows it in the Type column."""
-
-    INTAKE = "Intake"
-    REFERRAL = "Referral"
-    THERAPY = "Therapy"
-    POST_SURGERY_REHAB = "PostSurgeryRehab"
-    DISCHARGE = "Discharge"
-    FOLLOW_UP = "FollowUp"
-
-    @property
-    def label(self) -> str:
-        """As people say it."""
-        return {"PostSurgeryRehab": "Post-surgery rehab", "FollowUp": "Follow-up"}.get(self.value, self.value)
-
 
 Outcome = Literal[
     "completed",
@@ -146,6 +130,8 @@ class Journey(State):
     status: Literal["open", "on_hold", "closed"] = "open"
     outcome: Outcome | None = None
     hold_reason: HoldReason | None = None
+    adoption: Adoption | None = None
+    """Set by whoever starts a journey that is taken over from elsewhere; its first decision takes it away."""
     reopening: Reopening | None = None
     """Set by whoever starts a closed journey again; its first decision takes it away."""
     referral: Referral

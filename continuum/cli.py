@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from continuum.commands import acting, bounces, corrections, directory, record, stack, tasks
+from continuum.commands import acting, bounces, caseload, corrections, directory, record, stack, tasks
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
 from records.database import DatabaseAway
@@ -44,6 +44,8 @@ for command in (
     stack.migrate,
 ):
     app.command()(command)
+
+app.command(name="import")(caseload.import_)
 
 for name, group in (
     ("directory", directory.directory),

@@ -52,6 +52,11 @@ def when(moment: datetime | str | None) -> str:
     return f"{moment.astimezone(_zone):%a %d %b %Y %H:%M}"
 
 
+def day(moment: datetime) -> str:
+    """A day of the clinic's, as programs write it."""
+    return f"{moment.astimezone(_zone):%Y-%m-%d}"
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
     """A table, or a line that says why there is none."""
     body = [[escape("" if cell is None else str(cell)) for cell in row] for row in rows]

@@ -24,6 +24,7 @@ from care.task import TASKS, Rung
 from channels.templates.words import CODED, LANGUAGES, words
 from continuum.directory_file import EXAMPLE
 from continuum.settings import Settings
+from gateway.caseload.row import COLUMNS
 from workflows.connection import STAGES
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -108,6 +109,11 @@ distance to it.
 first step at once, `spread` its first step within the next 40 opening hours, at an hour of each journey's own.
 """
 
+ABOUT_CASELOAD = """\
+For `continuum import` ([how](../integrators/caseload.md)). A name in brackets may be left out, or its cell empty. In
+JSON lines the names are the same, and those of the plan stand in a list `plans` where there are several.
+"""
+
 ABOUT_EVENTS = """\
 What happens by itself when its time comes; nobody owes anything before.
 """
@@ -145,10 +151,26 @@ them: it tells its own worker where PostgreSQL, Temporal and the mail sink are, 
 """
 
 
+def caseload() -> str:
+    """The columns of `continuum import`."""
+    rows = (
+        (
+            f"`{c.name}`" if c.required else f"[`{c.name}`]",
+            "the plan" if c.of_plan else "the journey",
+            c.what,
+            f"`{example}`" if (example := c.examples[0] or c.examples[1]) else "",
+        )
+        for c in COLUMNS
+    )
+    columns = _table(("Column", "Says something of", "What it is", "Example"), rows)
+    return "\n".join(["# Columns of a caseload\n", WRITTEN, ABOUT_CASELOAD, columns])
+
+
 def pages() -> dict[str, str]:
     """Every page of the reference: its file name and its text."""
     return {
         "actions.md": actions(),
+        "caseload.md": caseload(),
         "clocks.md": clocks(),
         "notices.md": notices(),
         "settings.md": settings(),

@@ -100,7 +100,7 @@ def _facts(incoming: IncomingReferral, now: datetime, clinic: str | None) -> Ref
         urgency=incoming.priority or "routine",
         suggested_pathway=loader.suggest(codes),
         clinic=clinic,
-        age=_age(incoming.patient.birth_date, now.date()),
+        age=age_in_years(incoming.patient.birth_date, now.date()),
         sex=_SEXES.get(incoming.patient.gender or ""),
         patient_matched=incoming.patient.matched_by_message,
     )
@@ -109,7 +109,7 @@ def _facts(incoming: IncomingReferral, now: datetime, clinic: str | None) -> Ref
 _SEXES: dict[str, Any] = {"male": "male", "female": "female"}
 
 
-def _age(birth_date: str | None, today: date) -> int | None:
+def age_in_years(birth_date: str | None, today: date) -> int | None:
     """In years; a FHIR date may have only a year, or a year and a month."""
     if not birth_date:
         return None

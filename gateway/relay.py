@@ -20,17 +20,19 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from care import action as act
 from care.actor import system
+from care.caseload import Adoption
 from care.journey import Journey, Stage
 from care.referral import Referral
 from records import notices, patients, referrals
 from records.database import Database
 from workflows import attributes
 from workflows.connection import TASK_QUEUE
-from workflows.intake import Intake
 
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 0.5
+ADOPTION = "adoption"
+"""Under this name the facts of a referral hold where its journey stood when it was taken over."""
 PATIENCE_SECONDS = 5.0
 """With one referral: a journey that does not answer holds up no other."""
 
@@ -74,18 +76,28 @@ class Relay:
         return True
 
     async def _start(self, waiting: referrals.Waiting) -> None:
-        journey = Journey(id=waiting.journey, tenant=waiting.tenant, referral=Referral.model_validate(waiting.facts))
+        """A referral begins in intake; a journey that is taken over from elsewhere begins in the stage it was in."""
+        found = waiting.facts.get(ADOPTION)
+        adoption = Adoption.model_validate(found) if found is not None else None
+        stage = adoption.stage if adoption else Stage.INTAKE
+        journey = Journey(
+            id=waiting.journey,
+            tenant=waiting.tenant,
+            stage=stage,
+            referral=Referral.model_validate(waiting.facts),
+            adoption=adoption,
+        )
         with suppress(WorkflowAlreadyStartedError):
             await self._client.start_workflow(
-                Intake.run,
+                stage.value,
                 journey,
                 id=journey.id,
                 task_queue=TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary="Referral received",
+                static_summary="Taken over" if adoption else "Referral received",
                 search_attributes=TypedSearchAttributes(
                     [
-                        SearchAttributePair(attributes.WAITING_ON, "intake"),
+                        SearchAttributePair(attributes.WAITING_ON, "Continuum" if adoption else "intake"),
                         SearchAttributePair(attributes.OVERDUE, False),
                     ]
                 ),

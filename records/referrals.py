@@ -24,6 +24,7 @@ class NewReferral(BaseModel):
     sha256: str
     raw: bytes
     path: str
+    media_type: str = "application/fhir+json"
     patient: dict[str, Any] | None
     patient_reference: str | None
     requester: dict[str, Any]
@@ -133,13 +134,14 @@ async def _patient(connection: Any, new: NewReferral) -> None:
 async def _inbound(connection: Any, inbound: UUID, new: NewReferral, stored: Stored) -> None:
     await connection.execute(
         "insert into continuum.inbound (id, tenant, source, transport_key, sha256, raw, media_type, outcome, journey,"
-        " path) values ($1, $2, $3, $4, $5, $6, 'application/fhir+json', $7, $8, $9)",
+        " path) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         inbound,
         new.tenant,
         new.source,
         new.transport_key,
         new.sha256,
         new.raw,
+        new.media_type,
         stored.outcome,
         stored.journey,
         new.path,

@@ -16,7 +16,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES: Callable[[], dict[str, str]] = runpy.run_path(str(DOCS / "make_reference.py"))["pages"]
 
 
-@pytest.mark.parametrize("page", ["actions.md", "clocks.md", "directory.md", "notices.md", "settings.md"])
+@pytest.mark.parametrize(
+    "page", ["actions.md", "caseload.md", "clocks.md", "directory.md", "notices.md", "settings.md"]
+)
 def test_the_reference_is_current(page: str) -> None:
     assert (DOCS / "reference" / page).read_text("utf-8") == PAGES()[page], "run: python docs/make_reference.py"
 

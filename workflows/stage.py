@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NoReturn, TypeVar
 
 from temporalio import workflow
@@ -24,11 +24,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.signatures import Clinics, Preparation, Records
     from care import action as act
     from care.card import card
+    from care.caseload import Adoption
     from care.clock import Clock
     from care.commit import Commit
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Reopening, Stage
-    from care.steps import common, messages, reopening, tasks
+    from care.steps import caseload, common, messages, reopening, tasks
     from workflows import attributes
 
 A = TypeVar("A", bound=act.Action)
@@ -94,6 +95,8 @@ class StageWorkflow(Errands):
         entering = self.journey.entered_at is None or self.journey.next_stage is not None
         if self.journey.reopening is not None:
             await self._reopen(self.journey.reopening)
+        elif self.journey.adoption is not None:
+            await self._take_over(self.journey.adoption)
         elif entering:
             preparation = await self._prepare()
             draft = Draft(self.journey, workflow.now())
@@ -122,7 +125,33 @@ class StageWorkflow(Errands):
         draft.journey.done[why.action_id] = Done(digest=reopening.digest(why), seq=seq, stage=stage)
         await self._commit_asked(draft)
 
-    async def _prepare(self) -> Preparation | None:
+    async def _take_over(self, adoption: Adoption) -> None:
+        """Begin where other records left off. An appointment that cannot be had is owed again, and nothing waits."""
+        preparation = await self._prepare(adoption.since)
+        if preparation is None:
+            raise LookupError("a journey that is taken over begins with a preparation")
+        all_ = tuple(n for n, plan in enumerate(adoption.plans) if plan.next_visit is not None)
+        one_by_one = tuple((n,) for n in all_) if len(all_) > 1 else ()
+        for dropped in ((), *one_by_one, all_):
+            draft = Draft(self.journey, workflow.now(), caseload.actor(self.journey, adoption), taking_over=True)
+            try:
+                caseload.adopt(
+                    draft,
+                    adoption.without_visits(*dropped),
+                    preparation.clinic,
+                    preparation.calendar,
+                    preparation.pathway,
+                )
+                await self._commit_asked(draft)
+            except (Refused, ApplicationError) as refused:
+                # It did fit when it was checked, so our content has changed: tried again until it is mended.
+                if dropped == all_:
+                    kind = refused.kind if isinstance(refused, Refused) else refused.type
+                    raise LookupError(f"this journey cannot be taken over as it is ({kind})") from None
+            else:
+                return
+
+    async def _prepare(self, since: date | None = None) -> Preparation | None:
         """The clinic's calendar, when the journey has none or it does not reach far enough."""
         today = workflow.now().date()
         calendar = self.journey.calendar
@@ -131,7 +160,13 @@ class StageWorkflow(Errands):
         clinic = self.journey.clinic.id if self.journey.clinic else self.journey.referral.clinic
         preparation = await workflow.execute_activity_method(
             Clinics.prepare,
-            args=[self.journey.tenant, self.journey.referral.suggested_pathway, today, clinic],
+            args=[
+                self.journey.tenant,
+                self.journey.referral.suggested_pathway,
+                today,
+                clinic,
+                *([since] if since else []),
+            ],
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=MISSED_AFTER,
             retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from care import action as act
 from care.clock import Clock
@@ -83,8 +83,19 @@ def make(d: Draft, clinician: str | None) -> list[PlanOfCare]:
     return made
 
 
-def begin(d: Draft, care: PlannedCare, goals: tuple[PlannedGoal, ...], clinician: str | None) -> PlanOfCare:
-    """Open a plan with its clocks: certification never pauses, reviews come by visits or by days."""
+def begin(
+    d: Draft,
+    care: PlannedCare,
+    goals: tuple[PlannedGoal, ...],
+    clinician: str | None,
+    *,
+    started_at: datetime | None = None,
+) -> PlanOfCare:
+    """Open a plan with its clocks: certification never pauses, reviews come by visits or by days.
+
+    `started_at` is for a plan that began before Continuum knew of it.
+    """
+    started_at = started_at or d.now
     plan = PlanOfCare(
         id=d.mint("plan"),
         discipline=care.discipline,
@@ -96,8 +107,8 @@ def begin(d: Draft, care: PlannedCare, goals: tuple[PlannedGoal, ...], clinician
         visit_minutes=care.visit_minutes,
         interventions=care.interventions,
         clinician=clinician,
-        started_at=d.now,
-        certify_by=None if care.self_care else d.now + CERTIFY_WITHIN,
+        started_at=started_at,
+        certify_by=None if care.self_care else started_at + CERTIFY_WITHIN,
     )
     plan.goals = [
         Goal(
@@ -115,7 +126,7 @@ def begin(d: Draft, care: PlannedCare, goals: tuple[PlannedGoal, ...], clinician
     if plan.certify_by is not None:
         d.open_task("certify_plan", plan.id, due=plan.certify_by)
     for day in care.check_days:
-        d.start_clock("self_care_check", f"{plan.id}:{day}", d.now + timedelta(days=day), f"Check on day {day}")
+        d.start_clock("self_care_check", f"{plan.id}:{day}", started_at + timedelta(days=day), f"Check on day {day}")
     return plan
 
 

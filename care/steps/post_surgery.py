@@ -63,10 +63,14 @@ def _enter_phase(d: Draft, phase: Phase, opened_by: str) -> None:
     _owe_visit(d)
 
 
-def _owe_visit(d: Draft) -> None:
-    phase = _phase(d)
+def has_visits(phase: Phase) -> bool:
+    """Whether visits are booked in a phase: not in hospital, and not where it may do without any."""
     in_hospital = phase.window_days[1] - phase.window_days[0] < IN_HOSPITAL_DAYS
-    if in_hospital or phase.visits_per_week[0] == 0:
+    return not in_hospital and phase.visits_per_week[0] > 0
+
+
+def _owe_visit(d: Draft) -> None:
+    if not has_visits(_phase(d)):
         return
     for plan in d.journey.active_plans:
         visits.owe_next(d, plan.id)
