@@ -5,6 +5,7 @@ from __future__ import annotations
 from care import action as act
 from care.draft import Draft, Refused
 from care.facts import score_facts
+from care.journey import Ending
 from care.steps import endings, require, undoing
 
 OUTSIDERS = {"patient", "referrer"}
@@ -37,7 +38,8 @@ def _score(d: Draft, score_id: str | None) -> None:
     ending = d.journey.ending
     if ending is not None and known[0].at <= ending.at:
         left = [s for s in d.journey.scores if s.at <= ending.at]
-        ending.facts = score_facts(d.journey.the_pathway, left, ending.at)
+        facts = score_facts(d.journey.the_pathway, left, ending.at)
+        d.journey.ending = Ending.model_validate({**dict(ending), "facts": facts})
         if ending.signed_by is not None:
             undoing.tell_referrer(d, known[0].plan)
 

@@ -179,6 +179,15 @@ def test_the_baseline_in_error_leaves_the_next_score_that_counts() -> None:
     assert "review_progress" in driver.owed, "the plan was made from it: a clinician looks again"
 
 
+def test_a_score_in_error_after_discharge_no_longer_is_what_follow_ups_are_held_against() -> None:
+    driver = to_follow_up(Driver())
+    wrong = [s for s in driver.journey.scores if s.measure == "odi"][-1]
+    driver.act("enter_in_error", "therapist", what="score", id=wrong.id)
+    assert driver.journey.ending is not None
+    assert driver.journey.ending.facts["odi"] == MEDIUM["odi"]
+    assert driver.notices[-1].facts["news"] == "corrected"
+
+
 def test_a_score_that_opened_a_gate_has_the_phase_reviewed() -> None:
     driver = to_last_phase(Driver("total_knee_replacement", age=68))
     assert "review_phase" not in driver.owed
