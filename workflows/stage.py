@@ -11,25 +11,25 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
-from workflows.errands import MISSED_AFTER, RETRY_AT_MOST, Errands, short
+from workflows.beginnings import Beginnings
+from workflows.errands import RETRY_AT_MOST, short
 
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Clinics, Preparation, Records
+    from activities.signatures import Preparation, Records
     from care import action as act
     from care.card import card
-    from care.caseload import Adoption
     from care.clock import Clock
     from care.commit import Commit
     from care.draft import Draft, Refused
-    from care.journey import Done, Journey, Reopening, Stage
-    from care.steps import caseload, common, messages, reopening, tasks
+    from care.journey import Done, Journey, Stage
+    from care.steps import common, messages, tasks
     from workflows import attributes
 
 A = TypeVar("A", bound=act.Action)
@@ -37,7 +37,6 @@ Step = Callable[[Draft, A], object]
 
 FAST_COMMIT = timedelta(seconds=2)
 LAST_WORDS = timedelta(seconds=30)
-CALENDAR_AHEAD = timedelta(days=400)
 PERSIST_WITHIN = timedelta(seconds=10)
 REMEMBERED_ACTIONS = 100
 REFUSALS = ["SlotTaken", "ActionReused"]
@@ -51,7 +50,7 @@ class _Doing:
     answer: asyncio.Future[act.Answer]
 
 
-class StageWorkflow(Errands):
+class StageWorkflow(Beginnings):
     """Base of the six stages."""
 
     def __init__(self, journey: Journey) -> None:
@@ -94,86 +93,17 @@ class StageWorkflow(Errands):
     async def _begin(self, enter: Callable[[Draft, Preparation | None], None]) -> None:
         entering = self.journey.entered_at is None or self.journey.next_stage is not None
         if self.journey.reopening is not None:
-            await self._reopen(self.journey.reopening)
+            await self.reopen(self.journey.reopening)
         elif self.journey.adoption is not None:
-            await self._take_over(self.journey.adoption)
+            await self.take_over(self.journey.adoption)
         elif entering:
-            preparation = await self._prepare()
+            preparation = await self.prepare()
             draft = Draft(self.journey, workflow.now())
             enter(draft, preparation)
             await self._commit(draft)
         else:
             self._show(None)
         self._ready = True
-
-    async def _reopen(self, why: Reopening) -> None:
-        """The first decision of a closed journey that goes on, made by whoever wants it to.
-
-        Should the record have gone on meanwhile, this run fails and leaves it as it is.
-        """
-        await self._prepare()
-        draft = Draft(
-            self.journey,
-            workflow.now(),
-            why.actor,
-            action_id=why.action_id,
-            digest=reopening.digest(why),
-            note=why.note,
-        )
-        reopening.reopen(draft)
-        seq, stage = self.journey.seq + 1, draft.journey.stage
-        draft.journey.done[why.action_id] = Done(digest=reopening.digest(why), seq=seq, stage=stage)
-        await self._commit_asked(draft)
-
-    async def _take_over(self, adoption: Adoption) -> None:
-        """Begin where other records left off. An appointment that cannot be had is owed again, and nothing waits."""
-        preparation = await self._prepare(adoption.since)
-        if preparation is None:
-            raise LookupError("a journey that is taken over begins with a preparation")
-        all_ = tuple(n for n, plan in enumerate(adoption.plans) if plan.next_visit is not None)
-        one_by_one = tuple((n,) for n in all_) if len(all_) > 1 else ()
-        for dropped in ((), *one_by_one, all_):
-            draft = Draft(self.journey, workflow.now(), caseload.actor(self.journey, adoption), taking_over=True)
-            try:
-                caseload.adopt(
-                    draft,
-                    adoption.without_visits(*dropped),
-                    preparation.clinic,
-                    preparation.calendar,
-                    preparation.pathway,
-                )
-                await self._commit_asked(draft)
-            except (Refused, ApplicationError) as refused:
-                # It did fit when it was checked, so our content has changed: tried again until it is mended.
-                if dropped == all_:
-                    kind = refused.kind if isinstance(refused, Refused) else refused.type
-                    raise LookupError(f"this journey cannot be taken over as it is ({kind})") from None
-            else:
-                return
-
-    async def _prepare(self, since: date | None = None) -> Preparation | None:
-        """The clinic's calendar, when the journey has none or it does not reach far enough."""
-        today = workflow.now().date()
-        calendar = self.journey.calendar
-        if calendar is not None and calendar.ends - today > CALENDAR_AHEAD:
-            return None
-        clinic = self.journey.clinic.id if self.journey.clinic else self.journey.referral.clinic
-        preparation = await workflow.execute_activity_method(
-            Clinics.prepare,
-            args=[
-                self.journey.tenant,
-                self.journey.referral.suggested_pathway,
-                today,
-                clinic,
-                *([since] if since else []),
-            ],
-            start_to_close_timeout=timedelta(seconds=30),
-            heartbeat_timeout=MISSED_AFTER,
-            retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
-            summary="Read the clinic's opening days, and the pathway that the referral suggests",
-        )
-        self.journey.calendar = preparation.calendar
-        return preparation
 
     async def _note_cancellation(self) -> None:
         await workflow.wait_condition(lambda: self._ready)
@@ -296,7 +226,7 @@ class StageWorkflow(Errands):
         draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=self.journey.stage)
         for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
             del draft.journey.done[forgotten]
-        commit = await self._commit_asked(draft)
+        commit = await self.commit_asked(draft)
         return act.Answer(
             journey=self.journey.id,
             seq=seq,
@@ -367,7 +297,7 @@ class StageWorkflow(Errands):
             await self._persist(commit, RetryPolicy(maximum_interval=RETRY_AT_MOST))
         return self._done(draft, commit)
 
-    async def _commit_asked(self, draft: Draft) -> Commit:
+    async def commit_asked(self, draft: Draft) -> Commit:
         """Write what a person asked for.
 
         An update is in the history only once its workflow task completes. Written by a local activity, a decision

@@ -54,7 +54,7 @@ class NoFastCommit(Therapy):
         return await self.live(lambda draft, _: therapy.enter(draft))
 
     async def _commit(self, draft: Draft) -> Commit:
-        return await self._commit_asked(draft)
+        return await self.commit_asked(draft)
 
 
 @workflow.defn(name="Intake")
