@@ -384,7 +384,7 @@ class Draft:
         """
         journey = self.journey
         rule = NOTICES[template]
-        if self.taking_over or (rule.needs_consent and not journey.referral.consent_messages):
+        if (self.taking_over and send_after is None) or (rule.needs_consent and not journey.referral.consent_messages):
             return
         urgent = escalation is not None and TASKS[escalation.kind].round_the_clock
         moment = self.quiet(to, send_after or self.now)

@@ -23,6 +23,8 @@ from care.plan import Authorisation, Origin, PlanOfCare, Value
 from care.referral import Clinic
 from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
 from care.steps import (
+    authorisation,
+    certification,
     common,
     discharge,
     endings,
@@ -35,14 +37,10 @@ from care.steps import (
     require,
     therapy,
     visits,
+    winning_back,
 )
 
 NOON = time(12)
-HOLDS_AT_MOST = timedelta(days=90)
-CERTIFICATION_NOTICE = timedelta(days=14)
-AUTHORISATION_NOTICE = timedelta(days=14)
-UNBOOKED_DAYS = 14
-"""As `EVENTS` has them for a plan whose certified or authorised time ends, and one without a visit booked."""
 WITH_PLANS = (Stage.THERAPY, Stage.POST_SURGERY_REHAB, Stage.DISCHARGE, Stage.FOLLOW_UP)
 ENDED = (Stage.DISCHARGE, Stage.FOLLOW_UP)
 A_DAY = timedelta(hours=24)
@@ -275,12 +273,15 @@ def _follow_up(d: Draft, a: Adoption, pathway: Pathway) -> None:
     if not ending.receipt_confirmed:
         d.open_task("chase_receipt", due=d.journey.the_calendar.after_days(at, 5))
     follow_up.enter(d)
+    until = at + timedelta(days=pathway.follow_up.open_access_days)
+    d.journey.open_access_until = until if until > d.now else None
+    d.start_clock("open_access", "journey", until, "The patient may come back without a new referral")
     for occasion in a.follow_ups_answered:
         d.stop_clock("follow_up", occasion)
     if d.journey.follow_up is not None:
         waited_for = {c.subject for c in d.journey.clocks if c.kind == "follow_up"}
         d.journey.follow_up.to_come = [o for o in d.journey.follow_up.to_come if o in waited_for]
-    left = bool(d.journey.open_tasks or any(c.kind == "follow_up" for c in d.journey.clocks))
+    left = bool(d.journey.open_tasks or any(c.kind in ("follow_up", "open_access") for c in d.journey.clocks))
     require(
         left and d.journey.status != "closed",
         "NothingLeft",
@@ -417,11 +418,11 @@ def _certified(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
         return
     plan.certified_at = _noon(d, old.certified_on)
     plan.certified_by = plan.clinician
-    plan.certified_until = plan.started_at + min(timedelta(weeks=plan.weeks.value), HOLDS_AT_MOST)
+    plan.certified_until = plan.started_at + certification.holds(plan)
     d.save_plan(plan)
     d.settle("certify_plan", plan.id, outcome="certified before it was taken over")
     words = "The certified time draws to its end"
-    d.start_clock("recertification", plan.id, plan.certified_until - CERTIFICATION_NOTICE, words)
+    d.start_clock("recertification", plan.id, plan.certified_until - certification.NOTICE, words)
 
 
 def _authorised(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
@@ -437,7 +438,7 @@ def _authorised(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
         last_day=payer.last_day,
     )
     d.save_plan(plan)
-    ends = _noon(d, payer.last_day, future=True) - AUTHORISATION_NOTICE
+    ends = d.journey.the_calendar.begins(payer.last_day - timedelta(days=authorisation.NOTICE_DAYS))
     d.start_clock("authorisation_ends", plan.id, ends, "The payer's authorisation draws to its end")
 
 
@@ -471,7 +472,7 @@ def _next_visit(d: Draft, plan: PlanOfCare, old: AdoptedPlan | None, *, wanted: 
     elif wanted:
         d.open_task("book_visit", plan.id, due=two_days_later)
         visits.owe_next(d, plan.id)
-        d.start_clock("drop_off", plan.id, last + timedelta(days=UNBOOKED_DAYS), "No visit booked")
+        d.start_clock("drop_off", plan.id, last + winning_back.DROP_OFF, "No visit is booked")
 
 
 def _somebody_looks(d: Draft, plan: PlanOfCare) -> None:

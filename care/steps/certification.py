@@ -34,7 +34,7 @@ def certify(d: Draft, a: act.CertifyPlan) -> None:
         _on_record(d, plan, a)
     plan.certified_at = d.now
     plan.certified_by = a.actor.person
-    plan.certified_until = (d.now if anew else plan.started_at) + _holds(plan)
+    plan.certified_until = (d.now if anew else plan.started_at) + holds(plan)
     d.save_plan(plan)
     d.settle("certify_plan", plan.id, outcome=a.by)
     d.settle("recertify_plan", plan.id, outcome=a.by)
@@ -50,7 +50,8 @@ def certify(d: Draft, a: act.CertifyPlan) -> None:
     )
 
 
-def _holds(plan: PlanOfCare) -> timedelta:
+def holds(plan: PlanOfCare) -> timedelta:
+    """How long one signature lasts."""
     return min(timedelta(weeks=plan.weeks.value), HOLDS_AT_MOST)
 
 

