@@ -421,6 +421,10 @@ def _certified(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
     plan.certified_until = plan.started_at + certification.holds(plan)
     d.save_plan(plan)
     d.settle("certify_plan", plan.id, outcome="certified before it was taken over")
+    if plan.certified_until - certification.NOTICE <= d.now:
+        # What the referrer would hear of it lies in the past; the signature is owed all the same.
+        d.open_task("recertify_plan", plan.id, due=plan.certified_until)
+        return
     words = "The certified time draws to its end"
     d.start_clock("recertification", plan.id, plan.certified_until - certification.NOTICE, words)
 
