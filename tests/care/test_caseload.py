@@ -117,7 +117,7 @@ def settle(driver: Driver, kind: str, subject: str) -> bool:  # noqa: C901 - one
         case "evaluate":
             driver.act("evaluate", "therapist", scores=baseline, clinician="p-therapist")
         case "renew_authorisation":
-            days = {"first_day": driver.now.date(), "last_day": driver.now.date() + timedelta(days=200)}
+            days: dict[str, Any] = {"first_day": driver.now.date(), "last_day": driver.now.date() + timedelta(days=200)}
             driver.act("record_authorisation", plan=subject, decision="granted", visits=500, **days)
         case "progress_report":
             driver.act("file_progress_report", "therapist", plan=subject)
