@@ -35,8 +35,8 @@ class PostgresClinics(Clinics):
         tenant: str,
         suggested_pathway: str | None,
         today: date,
-        clinic: str | None = None,
-        since: date | None = None,
+        clinic: str | None,
+        since: date | None,
     ) -> Preparation:
         """See `Clinics.prepare`. Retried until the tenant has a clinic: a journey waits rather than fails."""
         found = await clinic_of(self._database, tenant, clinic)

@@ -73,14 +73,15 @@ class Clinics(ABC):
         tenant: str,
         suggested_pathway: str | None,
         today: date,
-        clinic: str | None = None,
-        since: date | None = None,
+        clinic: str | None,
+        since: date | None,
     ) -> Preparation:
         """The clinic, its calendar for the months to come, and the pathway that the referral's codes suggest.
 
         `clinic` is the journey's own or the one its referral names; without one, or where the directory does not
         have it any more, it is the tenant's default clinic. `since` is a day before today to which the calendar
-        reaches back, for a journey that began elsewhere.
+        reaches back, for a journey that began elsewhere. None has a default: the SDK reads arguments by their types
+        only where all are given.
         """
 
 

@@ -9,12 +9,6 @@ from records.database import Database
 
 Row = dict[str, Any]
 
-_JOURNEY = """
-    j.id, j.tenant, j.clinic, j.stage, j.status, j.outcome, j.pathway, j.priority, j.waiting_on, j.next_due_at,
-    j.overdue, j.seq, j.at, j.recorded_at
-"""
-"""All but what was kept of a closed journey, which is for reopening it."""
-
 
 def _plain(rows: list[Any]) -> list[Row]:
     return [dict(row) for row in rows]
@@ -25,8 +19,9 @@ async def journeys(
 ) -> list[Row]:
     """Journeys, the most urgent first; with the patient's name, for staff of the clinic."""
     rows = await database.fetch(
-        f"""
-        select {_JOURNEY}, concat_ws(' ', p.given, p.family) as patient
+        """
+        select j.id, j.tenant, j.clinic, j.stage, j.status, j.outcome, j.pathway, j.priority, j.waiting_on,
+            j.next_due_at, j.overdue, j.seq, j.at, j.recorded_at, concat_ws(' ', p.given, p.family) as patient
         from continuum.journey j
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where j.tenant = $1 and ($2::text is null or lower(j.stage) = lower($2)) and ($3::text is null or j.status = $3)
@@ -53,9 +48,10 @@ async def to_be_started(database: Database, tenant: str) -> list[Row]:
 async def journey(database: Database, tenant: str, journey_id: str) -> Row | None:
     """One journey with all that belongs to it; None where there is none of that id."""
     head = await database.row(
-        f"""
-        select {_JOURNEY}, concat_ws(' ', p.given, p.family) as patient, r.patient as patient_id, r.source, r.referral_id,
-            r.received_at
+        """
+        select j.id, j.tenant, j.clinic, j.stage, j.status, j.outcome, j.pathway, j.priority, j.waiting_on,
+            j.next_due_at, j.overdue, j.seq, j.at, j.recorded_at, concat_ws(' ', p.given, p.family) as patient,
+            r.patient as patient_id, r.source, r.referral_id, r.received_at
         from continuum.journey j
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where j.tenant = $1 and j.id = $2
