@@ -82,13 +82,7 @@ class Beginnings(Errands):
         clinic = self.journey.clinic.id if self.journey.clinic else self.journey.referral.clinic
         preparation = await workflow.execute_activity_method(
             Clinics.prepare,
-            args=[
-                self.journey.tenant,
-                self.journey.referral.suggested_pathway,
-                today,
-                clinic,
-                *([since] if since else []),
-            ],
+            args=[self.journey.tenant, self.journey.referral.suggested_pathway, today, clinic, since],
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=MISSED_AFTER,
             retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
