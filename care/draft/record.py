@@ -1,0 +1,123 @@
+"""The journal of a draft: whose decision it is, what it decides, and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+
+from care.actor import Actor, system
+from care.clock import Backdated, Clock
+from care.commit import Entry
+from care.journey import Journey, RecordedVisit
+from care.model import Model
+from care.notice import Notice, Reply, Stopped
+from care.plan import PlanOfCare
+from care.rules import Decided, Rule
+from care.score import Score, ScoreValue
+from care.task import Task
+from care.visit import Visit
+
+I = TypeVar("I", bound=Model)  # noqa: E741 - inputs
+O = TypeVar("O", bound=Model)  # noqa: E741 - outcome
+
+
+class Refused(Exception):  # noqa: N818 - the word the caller sees
+    """An action that may not be done now: why, and what would be right. Never carries a patient's data."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Record:
+    """The journal of a draft, and its times."""
+
+    def __init__(
+        self,
+        journey: Journey,
+        now: datetime,
+        actor: Actor | None = None,
+        *,
+        action_id: str | None = None,
+        digest: str | None = None,
+        note: str | None = None,
+        taking_over: bool = False,
+    ) -> None:
+        self._before = journey
+        # The pathway and the calendar never change in place: the copy shares them.
+        self.journey = journey.model_copy(
+            update={
+                name: [item.model_copy(deep=True) for item in getattr(journey, name)]
+                for name in ("clocks", "tasks", "flags", "plans", "visits", "recorded", "scores")
+            }
+            | {
+                name: value.model_copy(deep=True)
+                for name in ("referral", "surgery", "phase", "ending", "follow_up", "winning_back")
+                if (value := getattr(journey, name)) is not None
+            }
+            | {"minted": dict(journey.minted), "done": dict(journey.done), "outgoing": list(journey.outgoing)}
+        )
+        self.now = now
+        self.actor = actor or system(journey.tenant)
+        self._action: dict[str, str | None] = {"action_id": action_id, "action_digest": digest, "note": note}
+        self._entries: list[Entry] = []
+        self._plans: dict[str, PlanOfCare] = {}
+        self._visits: dict[str, Visit] = {}
+        self._scores: dict[str, Score] = {}
+        self._tasks: dict[str, Task] = {}
+        self._notices: list[Notice] = []
+        self._replies: list[Reply] = []
+        self._stop_messages = False
+        self._stopped: list[Stopped] = []
+        self._closing = False
+        self._recorded: RecordedVisit | None = None
+        self.taking_over = taking_over
+        """A caseload is taken over: clocks that have run out already begin as their kind says, and nobody is told
+        what they were told by whoever had the patient until now."""
+        self.ran_out: list[tuple[Clock, Backdated]] = []
+        """Clocks that had run out before they were taken over."""
+
+    # --- the record
+
+    def decide(self, rule: Rule[I, O], inputs: I) -> tuple[O, Decided]:
+        """Apply a rule; hand the record of it to `write`."""
+        return rule.apply(inputs)
+
+    def write(self, kind: str, text: str, *, decided: Decided | None = None, **data: ScoreValue | None) -> None:
+        """Add a row to the journal. The first row of an action carries the action's id."""
+        self.journey.seq += 1
+        action = self._action
+        self._action = {}
+        self._entries.append(
+            Entry(
+                seq=self.journey.seq,
+                at=self.now,
+                stage=self.journey.stage,
+                kind=kind,
+                text=text,
+                actor=self.actor,
+                pathway=self.journey.pathway.label if self.journey.pathway else None,
+                decided=decided,
+                data={k: v for k, v in data.items() if v is not None},
+                **action,
+            )
+        )
+
+    def mint(self, kind: str) -> str:
+        """A new id: `journey:kind:n`. Given out once, whatever is retried."""
+        self.journey.minted[kind] = number = self.journey.minted.get(kind, 0) + 1
+        return f"{self.journey.id}:{kind}:{number}"
+
+    # --- time
+
+    def business_days(self, days: int) -> datetime:
+        """Closing time of the n-th open day from now."""
+        return self.journey.the_calendar.after_days(self.now, days)
+
+    def local_words(self, moment: datetime) -> str:
+        """A moment as the clinic's own clock shows it."""
+        return f"{self.journey.the_calendar.local(moment):%d %B %Y, %H:%M}"
+
+    def local_iso(self, moment: datetime) -> str:
+        """The same as a fact, to the minute: each language words it for itself."""
+        return f"{self.journey.the_calendar.local(moment):%Y-%m-%dT%H:%M}"
