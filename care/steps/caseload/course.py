@@ -26,6 +26,7 @@ NOON = time(12)
 
 
 def clinic(d: Draft) -> Clinic:
+    """The clinic that takes the journey over."""
     if d.journey.clinic is None:
         raise LookupError("a journey taken over without a clinic")
     return d.journey.clinic
@@ -39,6 +40,7 @@ def accepted_way(d: Draft, a: Adoption, pathway: Pathway) -> None:
 
 
 def accepted_at(d: Draft, a: Adoption) -> datetime:
+    """When the referral was accepted, as far as the old records say."""
     return noon(d, a.accepted_on) if a.accepted_on else d.journey.referral.received_at
 
 
@@ -178,6 +180,7 @@ def _authorised(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
 
 
 def review(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
+    """When progress was looked at last, and when it is to be again."""
     if plan.self_care:
         return
     days = timedelta(days=d.journey.the_pathway.review.every_days)

@@ -20,6 +20,7 @@ ENDED = (Stage.DISCHARGE, Stage.FOLLOW_UP)
 
 
 def check(d: Draft, a: Adoption, pathway: Pathway) -> None:
+    """Refuse what does not fit, naming the column and what would be right."""
     today = d.journey.the_calendar.local(d.now).date()
     _past("received_on", d.journey.the_calendar.local(d.journey.referral.received_at).date(), today)
     _past("accepted_on", a.accepted_on, today)

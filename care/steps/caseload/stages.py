@@ -38,6 +38,7 @@ from care.steps.caseload.course import (
 
 
 def in_intake(d: Draft, a: Adoption, pathway: Pathway) -> None:
+    """Something is still missing."""
     journey = d.journey
     complete = a.screened and journey.referral.consent_messages is not None
     require(
@@ -49,6 +50,7 @@ def in_intake(d: Draft, a: Adoption, pathway: Pathway) -> None:
 
 
 def in_referral(d: Draft, a: Adoption, pathway: Pathway) -> None:
+    """Offered, and not answered yet."""
     require(
         a.screened, "NotFit", "red_flags_screened: a referral is offered after the screen; say yes, or stage intake"
     )
@@ -60,6 +62,7 @@ def in_referral(d: Draft, a: Adoption, pathway: Pathway) -> None:
 
 
 def in_therapy(d: Draft, a: Adoption, pathway: Pathway) -> None:
+    """Before the evaluation, or under one or several plans of care."""
     accepted_way(d, a, pathway)
     accepted(d, a, pathway)
     if not a.plans:
@@ -81,6 +84,7 @@ def in_therapy(d: Draft, a: Adoption, pathway: Pathway) -> None:
 
 
 def in_rehab(d: Draft, a: Adoption, pathway: Pathway) -> None:
+    """In a phase after surgery."""
     known = ", ".join(str(p.n) for p in pathway.phases) or "none"
     phase = next((p for p in pathway.phases if p.n == a.phase), None)
     if phase is None:
@@ -112,6 +116,7 @@ def in_rehab(d: Draft, a: Adoption, pathway: Pathway) -> None:
 
 
 def in_discharge(d: Draft, a: Adoption, pathway: Pathway) -> None:
+    """Care has ended; the summary waits for its signature."""
     ending = _ended(a)
     require(not ending.signed, "NotFit", "summary_signed: after the signature comes follow_up; say that stage, or no")
     _care_ended(d, a, ending, pathway, Stage.DISCHARGE)
@@ -121,6 +126,7 @@ def in_discharge(d: Draft, a: Adoption, pathway: Pathway) -> None:
 
 
 def in_follow_up(d: Draft, a: Adoption, pathway: Pathway) -> None:
+    """The summary is signed; what lies ahead of the follow-ups is to come."""
     ending = _ended(a)
     require(ending.signed, "NotFit", "summary_signed: follow-up begins with the signature; say yes, or stage discharge")
     _care_ended(d, a, ending, pathway, Stage.FOLLOW_UP)
