@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from care.commit import next_due, overdue, waiting_on
+from care.commit import next_due, overdue, pressing, waiting_on
 from care.journey import Journey
 from care.score import Score, ScoreValue
 
@@ -45,7 +45,7 @@ def card(journey: Journey, now: datetime) -> str:
 def _waiting(journey: Journey) -> str:
     whom = waiting_on(journey)
     due = next_due(journey)
-    tasks = journey.running_tasks
+    tasks = pressing(journey)
     why = tasks[0].label if tasks else (journey.next_event.label if journey.next_event else "")
     until = f" until **{_day(journey, due)}**" if due else ""
     return f"Waiting for **{WHOM.get(whom, whom)}**{until}: {why}"

@@ -61,12 +61,31 @@ class Commit(Model):
     last_state: Journey | None = None
     """For a decision that closes the journey: the journey as it stood before, should the closing be a mistake."""
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is nothing to write down: messages that waited may all stand as they are."""
+        return not (
+            self.entries
+            or self.plans
+            or self.visits
+            or self.scores
+            or self.tasks
+            or self.notices
+            or self.replies
+            or self.stopped
+        )
+
+
+def pressing(journey: Journey) -> list[Task]:
+    """What somebody can do now, soonest due first: a first visit that is booked waits for its hour, and for nobody."""
+    return [t for t in journey.running_tasks if t.kind != "first_visit" or not journey.visits]
+
 
 def waiting_on(journey: Journey) -> str:
     """Whom or what the journey waits for: the owner of the most urgent task, else the next event."""
     if journey.status == "closed":
         return "nobody"
-    tasks = journey.running_tasks
+    tasks = pressing(journey)
     if tasks:
         return tasks[0].owner.removeprefix("queue:").removeprefix("person:")
     clock = journey.next_event
@@ -75,8 +94,8 @@ def waiting_on(journey: Journey) -> str:
 
 def next_due(journey: Journey) -> datetime | None:
     """When something falls due: the most urgent task, else the next event."""
-    if journey.running_tasks:
-        return journey.running_tasks[0].due
+    if tasks := pressing(journey):
+        return tasks[0].due
     return journey.next_event.due if journey.next_event else None
 
 

@@ -285,6 +285,8 @@ class StageWorkflow(Beginnings):
         workflow task for two seconds at most; then a regular activity goes on trying.
         """
         commit = draft.commit()
+        if commit.says_nothing:
+            return self._done(draft, commit)
         try:
             await workflow.execute_local_activity_method(
                 Records.persist,

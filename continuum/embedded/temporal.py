@@ -52,6 +52,14 @@ def find_temporal() -> Path:
     return Path(found).absolute()
 
 
+START_ATTEMPTS = 3
+"""The server takes ports for its own parts when it starts; now and then another program is quicker."""
+
+
+class EndedWhileStarting(StackError):
+    """It ended before it served."""
+
+
 class TemporalServer:
     """Temporal with its UI."""
 
@@ -86,6 +94,19 @@ class TemporalServer:
 
     async def start(self) -> None:
         """Start it, wait until it serves, and set what the server does not keep or take from its flags."""
+        for attempts_left in reversed(range(START_ATTEMPTS)):
+            try:
+                http_port, namespace = await self._serve()
+            except EndedWhileStarting:
+                if not attempts_left:
+                    raise
+            else:
+                break
+        if namespace["config"].get("workflowExecutionRetentionTtl") != f"{RETENTION_DAYS * 86400}s":
+            await asyncio.to_thread(_set_retention, http_port)
+        await self._add_search_attributes(namespace["config"].get("customSearchAttributeAliases") or {})
+
+    async def _serve(self) -> tuple[int, dict[str, Any]]:
         taken = list(self._ports.model_dump().values())
         http_port = free_port(taken)
         metrics_port = free_port([*taken, http_port])
@@ -95,10 +116,7 @@ class TemporalServer:
             folder=self._folder,
             environment=self._environment,
         )
-        namespace = await self._wait_until_serving(self.child, http_port)
-        if namespace["config"].get("workflowExecutionRetentionTtl") != f"{RETENTION_DAYS * 86400}s":
-            await asyncio.to_thread(_set_retention, http_port)
-        await self._add_search_attributes(namespace["config"].get("customSearchAttributeAliases") or {})
+        return http_port, await self._wait_until_serving(self.child, http_port)
 
     async def stop(self) -> None:
         """Stop it."""
@@ -133,7 +151,7 @@ class TemporalServer:
         deadline = time.monotonic() + START_PATIENCE
         while time.monotonic() < deadline:
             if (code := child.exit_code) is not None:
-                raise StackError(f"Temporal ended while starting ({describe_end(code)}); see {self._log}")
+                raise EndedWhileStarting(f"Temporal ended while starting ({describe_end(code)}); see {self._log}")
             namespace = await asyncio.to_thread(_describe_namespace, http_port)
             if namespace is not None and accepts(self._ports.temporal) and accepts(self._ports.ui):
                 return namespace

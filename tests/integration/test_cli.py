@@ -12,6 +12,7 @@ import pytest
 
 from continuum.demo import referrals
 from continuum.demo.play import perform
+from continuum.demo.repertoire import STORIES
 from continuum.demo.stories import COURSES, intake
 from tests.integration.conftest import Town
 from tests.integration.tools import PATIENT, Ran, command, is_calm, message, one_line, order, process
@@ -280,7 +281,7 @@ class TestDemo:
         ran = await process("demo", "--json", "--referral", good, "--referral", bad)
         assert (ran.code, ran.err) == (0, "")
         rows = {row["story"]: row for row in ran.json}
-        assert set(rows) == {"back pain", "knee", "red flag", "good.json", "bad.json"}
+        assert set(rows) == {*(story.name for story in STORIES), "good.json", "bad.json"}
         assert all(row["as_written"] for row in rows.values())
         assert rows["knee"]["stages"][-1] == "FollowUp"
         assert rows["knee"]["days"] > 300
