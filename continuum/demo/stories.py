@@ -43,6 +43,7 @@ async def intake(p: Player, pathway: str) -> None:
 async def evaluate(p: Player, **scores: Any) -> str:
     """The first visit and the evaluation. Returns the plan's id."""
     await p.visit(after=await p.now() + timedelta(days=1))
+    await p.wait(minutes=20)  # so that no clock of the plan runs out in the minute of a later visit at the same hour
     await p.act("evaluate", "therapist", clinician="p-therapist", scores=scores)
     plan = await p.active_plan()
     await p.wait(days=2)

@@ -53,10 +53,12 @@ def find_temporal() -> Path:
 
 
 START_ATTEMPTS = 3
-"""The server takes ports for its own parts when it starts; now and then another program is quicker."""
+"""The server takes ports for its own parts when it starts, and now and then another program is quicker; or a server
+that was killed a moment ago still holds the file."""
+BETWEEN_ATTEMPTS = 1.0
 
 
-class EndedWhileStarting(StackError):
+class EndedWhileStartingError(StackError):
     """It ended before it served."""
 
 
@@ -97,9 +99,10 @@ class TemporalServer:
         for attempts_left in reversed(range(START_ATTEMPTS)):
             try:
                 http_port, namespace = await self._serve()
-            except EndedWhileStarting:
+            except EndedWhileStartingError:
                 if not attempts_left:
                     raise
+                await asyncio.sleep(BETWEEN_ATTEMPTS)
             else:
                 break
         if namespace["config"].get("workflowExecutionRetentionTtl") != f"{RETENTION_DAYS * 86400}s":
@@ -151,7 +154,7 @@ class TemporalServer:
         deadline = time.monotonic() + START_PATIENCE
         while time.monotonic() < deadline:
             if (code := child.exit_code) is not None:
-                raise EndedWhileStarting(f"Temporal ended while starting ({describe_end(code)}); see {self._log}")
+                raise EndedWhileStartingError(f"Temporal ended while starting ({describe_end(code)}); see {self._log}")
             namespace = await asyncio.to_thread(_describe_namespace, http_port)
             if namespace is not None and accepts(self._ports.temporal) and accepts(self._ports.ui):
                 return namespace
