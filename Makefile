@@ -20,7 +20,7 @@ $(READY): requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) ## Play three journeys from referral to last follow-up (ARGS="--keep")
+demo: $(READY) ## Play seven journeys from referral to last follow-up (ARGS="--keep")
 	@$(BIN)/continuum demo $(ARGS)
 
 up: $(READY) ## Run everything on this machine, state in .continuum (ARGS="--dir FOLDER")

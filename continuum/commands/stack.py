@@ -83,7 +83,7 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Leave everything running afterwards, to look around.")] = False,
     referral: Annotated[list[Path] | None, typer.Option(help="Also take in this referral.", metavar="FILE")] = None,
 ) -> None:
-    """Play three journeys from referral to last follow-up: months in seconds, on the real workflows."""
+    """Play seven journeys from referral to last follow-up: months in seconds, on the real workflows."""
     from continuum.demo.play import perform as play
 
     brought = [(file.name, read(file)) for file in referral or []]

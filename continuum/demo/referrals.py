@@ -42,11 +42,11 @@ def service_request(
     return json.dumps(resource).encode()
 
 
-def back_pain() -> bytes:
+def back_pain(family: str = "Okafor", given: str = "Daniel") -> bytes:
     """Low back pain for three weeks."""
     return service_request(
-        family="Okafor",
-        given="Daniel",
+        family=family,
+        given=given,
         gender="male",
         birth_date="1987-04-02",
         system="http://hl7.org/fhir/sid/icd-10",

@@ -17,7 +17,7 @@ WORSE = {"nprs": 6, "odi": 40, "groc": -4}
 
 async def nobody_answers(p: Player) -> None:
     """Triage is silent: reminded, then its supervisor, then the lead, who gives it to somebody."""
-    await p.refer(referrals.back_pain())
+    await p.refer(referrals.back_pain("Saleh", "Amin"))
     await p.working_hours(minutes=20)
     await p.act("record_consent", messages=True)
     await p.act("screen", answers=nothing_found("low_back_pain"))
@@ -36,7 +36,7 @@ async def nobody_answers(p: Player) -> None:
 
 async def won_back(p: Player) -> None:
     """Two visits missed, nothing booked, nobody picks up the telephone; in the end a letter does it."""
-    await p.refer(referrals.back_pain())
+    await p.refer(referrals.back_pain("Weber", "Jonas"))
     await intake(p, "low_back_pain")
     plan = await evaluate(p, nprs=7, odi=44, psfs=3, start_back="medium")
     await p.visit(after=await p.now() + WEEK, scores={"nprs": 5, "odi": 36})
@@ -51,9 +51,9 @@ async def won_back(p: Player) -> None:
 
 async def wrong_patient(p: Player) -> None:
     """What was recorded belongs to somebody else: undone in the open, and recorded where it belongs."""
-    await p.refer(referrals.back_pain())
+    await p.refer(referrals.back_pain("Nasser", "Karim"))
     other = p.companion("the other patient")
-    await other.refer(referrals.back_pain())
+    await other.refer(referrals.back_pain("Nassar", "Karim"))
     for one in (p, other):
         await intake(one, "low_back_pain")
     plan = await evaluate(p, nprs=7, odi=44, psfs=3, start_back="medium")
@@ -72,7 +72,7 @@ async def wrong_patient(p: Player) -> None:
 
 async def worse_again(p: Player) -> None:
     """At month one the pain is back: a call, therapy again on the same referral, and a second, lasting recovery."""
-    await p.refer(referrals.back_pain())
+    await p.refer(referrals.back_pain("Novak", "Peter"))
     await intake(p, "low_back_pain")
     plan = await evaluate(p, nprs=7, odi=44, psfs=3, start_back="medium")
     await p.visit(after=await p.now() + WEEK, scores=RECOVERED)
