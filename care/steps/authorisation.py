@@ -105,7 +105,7 @@ def use(d: Draft, plan: PlanOfCare, day: date) -> None:
     few = runs_low(standing)
     standing.used += 1
     d.save_plan(plan)
-    if runs_low(standing) and not few:
+    if runs_low(standing) and not few and plan.status == "active":
         _renew(d, plan, f"{standing.used} of {standing.visits} authorised visits are used")
 
 

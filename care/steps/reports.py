@@ -29,7 +29,7 @@ def count(d: Draft, plan: PlanOfCare, day: date) -> None:
     plan.treatment_days += 1
     plan.last_treatment_on = max(day, plan.last_treatment_on or day)
     d.save_plan(plan)
-    if plan.treatment_days >= EVERY_TREATMENT_DAYS:
+    if plan.treatment_days >= EVERY_TREATMENT_DAYS and plan.status == "active":
         d.open_task("progress_report", plan.id, due=d.business_days(0))
 
 

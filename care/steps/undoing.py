@@ -76,8 +76,7 @@ def visit(d: Draft, visit_id: str | None) -> None:
     if record is not None:
         _end_what_followed(d, record, booked=False)
         _look_again(d, record)
-    plan = d.journey.plan(wrong.plan) if wrong.plan else None
-    if d.journey.stage in TREATING and (plan is None or plan.status == "active"):
+    if _owes_visits(d, d.journey.plan(wrong.plan) if wrong.plan else None):
         visits.owe_next(d, wrong.plan)
 
 
@@ -164,8 +163,9 @@ def _end_what_followed(d: Draft, record: RecordedVisit, *, booked: bool) -> None
     if record.visit.status == "no_show" and record.counted.winning_back is None and not _missed_since(d, record):
         holder.winning_back = None
         d.settle("win_back", plan.id if plan else "journey", outcome="entered in error")
-    for task in record.settled:
-        if task.kind == "first_visit" or (task.kind == "win_back" and holder.winning_back is None):
+    for task in record.settled if _owes_visits(d, plan) else ():
+        unseen = task.kind == "first_visit" and not _came_since(d, record)
+        if unseen or (task.kind == "win_back" and holder.winning_back is None):
             d.reopen_task(task)
             holder.winning_back = record.counted.winning_back if task.kind == "win_back" else holder.winning_back
     if plan is None:
@@ -175,6 +175,15 @@ def _end_what_followed(d: Draft, record: RecordedVisit, *, booked: bool) -> None
     if plan.treatment_days < reports.EVERY_TREATMENT_DAYS:
         d.settle("progress_report", plan.id, outcome="entered in error")
     d.save_plan(plan)
+
+
+def _owes_visits(d: Draft, plan: PlanOfCare | None) -> bool:
+    """Whether visits can be owed: once care, or the plan, has ended nobody could settle what is about them."""
+    return d.journey.stage in TREATING and d.journey.next_stage is None and (plan is None or plan.status == "active")
+
+
+def _came_since(d: Draft, record: RecordedVisit) -> bool:
+    return any(r.visit.status == "attended" and r.recorded_at > record.recorded_at for r in d.journey.recorded)
 
 
 def _missed_since(d: Draft, record: RecordedVisit) -> bool:

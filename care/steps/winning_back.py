@@ -35,7 +35,8 @@ def may_chase(journey: Journey) -> bool:
 
 def missed(d: Draft, plan: PlanOfCare | None) -> None:
     """The patient did not come: written to at once, called by the next day; after some times others hear of it."""
-    if may_chase(d.journey):
+    over = plan is not None and plan.status != "active"  # its record was made anew after the plan had ended
+    if may_chase(d.journey) and not over:
         d.tell("patient", "missed_visit")
         _begin(d, plan, "missed_visit")
     if plan is None:
@@ -48,7 +49,7 @@ def missed(d: Draft, plan: PlanOfCare | None) -> None:
         times = plan.visits_missed
     if times == TELL_REFERRER_AT:
         d.tell("referrer", "journey_news", news="missed_visits")
-    if plan is not None and (times >= MISSED_AT_MOST or plan.missed_in_a_row >= IN_A_ROW_AT_MOST):
+    if plan is not None and not over and (times >= MISSED_AT_MOST or plan.missed_in_a_row >= IN_A_ROW_AT_MOST):
         plans.owe_decision(d, plan, "because visits were missed")
 
 

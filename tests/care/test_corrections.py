@@ -356,3 +356,36 @@ def test_an_ending_stops_what_is_queued_and_answers_the_referrer(name: str, data
     assert commit.stop_messages
     assert not commit.notices
     assert [r.status for r in commit.replies] == ["cancelled"]
+
+
+def first_visit(driver: Driver) -> str:
+    return next(r.visit.id for r in driver.journey.recorded if r.visit.plan is None)
+
+
+@pytest.mark.parametrize("walk", [to_discharge, to_follow_up])
+def test_after_care_nobody_owes_a_first_visit_because_the_first_one_was_never_this_patients(walk: Any) -> None:
+    """Nobody could settle it there: the journey would not come to its end."""
+    driver = walk(Driver())
+    before = owed(driver)
+    undo(driver, first_visit(driver), "visit")
+    assert owed(driver) == before
+
+
+def test_a_patient_who_came_again_since_is_not_to_be_seen_for_the_first_time() -> None:
+    driver = to_plan(Driver(), MEDIUM)
+    record(driver, over(driver), "attended")
+    undo(driver, first_visit(driver), "visit")
+    assert "first_visit" not in {kind for kind, _ in owed(driver)}
+
+
+def test_a_record_made_anew_after_its_plan_ended_asks_nothing_of_that_plan() -> None:
+    """Whom to win back, and how to go on by it: of a plan that is over, nobody could say."""
+    driver = to_plan(Driver(), MEDIUM)
+    ended, visit = driver.plan.id, over(driver)
+    record(driver, visit, "attended")
+    driver.act("review_progress", "therapist", plan=ended, decision="change", note=NOTE)
+    undo(driver, visit)
+    for _ in range(2):
+        record(driver, visit, "no_show")
+        assert ended not in {subject for _, subject in owed(driver)}
+        undo(driver, visit)
