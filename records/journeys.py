@@ -135,9 +135,13 @@ async def action_row(database: Database, journey_id: str, action_id: str) -> Row
 
 
 async def last_state(database: Database, tenant: str, journey_id: str) -> Row | None:
-    """A closed journey as it stood before it closed; None while it is open, or where nothing was kept."""
+    """A closed journey as it stood before it closed; None while it is open, or where nothing was kept.
+
+    Rows that the journal got since then have been given out too, so it is at the last of them.
+    """
     found = await database.value(
-        "select last_state from continuum.journey where tenant = $1 and id = $2 and status = 'closed'",
+        "select jsonb_set(last_state, '{seq}', to_jsonb(seq)) from continuum.journey"
+        " where tenant = $1 and id = $2 and status = 'closed'",
         tenant,
         journey_id,
     )

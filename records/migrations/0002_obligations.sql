@@ -46,7 +46,9 @@ begin
     on conflict (id) do update set clinic = excluded.clinic, stage = excluded.stage, status = excluded.status,
         outcome = excluded.outcome, pathway = excluded.pathway, priority = excluded.priority,
         waiting_on = excluded.waiting_on, next_due_at = excluded.next_due_at, overdue = excluded.overdue,
-        seq = excluded.seq, at = excluded.at, last_state = excluded.last_state, recorded_at = now()
+        seq = excluded.seq, at = excluded.at, recorded_at = now(),
+        -- A row written after it closed (a message that did not arrive) leaves what was kept of it alone.
+        last_state = case when excluded.status = 'closed' then coalesce(excluded.last_state, j.last_state) end
     where j.seq <= excluded.seq;
 
     insert into plan as p (id, journey, tenant, discipline, status, visits_planned, visits_attended, certify_by,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -111,6 +112,22 @@ async def test_what_cannot_be_reopened_says_why(house: House) -> None:
             await again(house, player.journey, actor=actor)
         assert refused.value.kind == kind
     assert (await player.state())["status"] == "closed"
+
+
+async def test_a_message_lost_after_the_closing_leaves_the_way_back_open(house: House) -> None:
+    """The referrer has no address: that the answer did not arrive is written down when the journey is closed already."""
+    player = house.player("declined by mistake")
+    letter = json.loads(referrals.back_pain())
+    letter["contained"][1].pop("telecom")
+    await player.refer(json.dumps(letter).encode())
+    await player.act("decline", reason="no_capacity")
+    await player.until_closed()
+    closed = await player.record()
+    assert closed["journal"][-1]["kind"] == "undelivered"
+    answer = await again(house, player.journey, "reopen-1", reason="closed_by_mistake")
+    assert (answer.seq, answer.stage, answer.status) == (closed["seq"] + 1, Stage.INTAKE, "open")
+    await player.act("withdraw", reason="duplicate_referral")
+    await player.until_closed()
 
 
 # --- merging two patients
