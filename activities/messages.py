@@ -38,6 +38,8 @@ class MailMessages(Messages):
         self._mail = mail
         self._ids = MessageIds(domain)
         self._alarm_address = alarm_address
+        self._left: dict[str, Sent] = {}
+        """Alarms that have left and of which there is no row yet: a record that is away makes no flood of them."""
 
     @activity.defn(name="deliver")
     async def deliver(self, delivery: Delivery) -> tuple[str, ...]:
@@ -93,12 +95,20 @@ class MailMessages(Messages):
     async def alarm(self, notice: Notice, tenant: str) -> str:
         """See `Messages.alarm`. The message comes first; the row of it is written when PostgreSQL can."""
         journey = notice.id.split(":", 1)[0]
+        sent = self._left.get(notice.id) or await self._raise(notice, tenant, journey)
+        self._left[notice.id] = sent
+        await notices.add_alarm(self._database, tenant, journey, notice)
+        await notices.mark(self._database, notice.id, _status(sent), sent.reason)
+        self._left.pop(notice.id, None)
+        return sent.outcome
+
+    async def _raise(self, notice: Notice, tenant: str, journey: str) -> Sent:
         name, address = "clinician on call", self._alarm_address
         attempt, message_id, language = 0, self._ids.of(notice.id), language_for([])
         try:
             async with asyncio.timeout(ALARM_WAITS_SECONDS):
                 if (known := await notices.status(self._database, notice.id)) in ("sent", "failed", "uncertain"):
-                    return known
+                    return Sent(outcome=known)
                 to = await self._on_call(tenant, journey, notice)
                 await notices.add_alarm(self._database, tenant, journey, notice)
                 if to is not None and to.email is not None:
@@ -120,9 +130,7 @@ class MailMessages(Messages):
         )
         if sent.outcome == "later" or (sent.outcome == "uncertain" and attempt < MAY_BE_TWO):
             raise ApplicationError(f"the alarm has not certainly left: {sent.reason}", type="MailAway")
-        await notices.add_alarm(self._database, tenant, journey, notice)
-        await notices.mark(self._database, notice.id, sent.outcome, sent.reason)
-        return sent.outcome
+        return sent
 
     async def _on_call(self, tenant: str, journey: str, notice: Notice) -> Resolved | None:
         clinic = await notices.clinic(self._database, tenant, journey)

@@ -182,9 +182,9 @@ async def add_alarm(database: Database, tenant: str, journey: str, notice: Notic
     )
 
 
-async def status(database: Database, notice: str) -> str | None:
+async def status(database: Database, notice: str) -> Status | None:
     """How a notice stands."""
-    found: str | None = await database.value("select status from continuum.notice where id = $1", notice)
+    found: Status | None = await database.value("select status from continuum.notice where id = $1", notice)
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
+import asyncpg
 import pytest
 from temporalio.exceptions import ApplicationError
 
@@ -14,10 +15,11 @@ import worker
 from activities.digests import Digests
 from activities.messages import MailMessages
 from activities.signatures import Delivery
-from care.notice import NOTICES, Template
+from care.notice import NOTICES, Notice, Template
 from channels.mail import Letter, Mail, MailSettings
 from continuum.demo.player import Player
 from continuum.settings import Settings
+from records.database import Database, DatabaseAway
 from tests.conftest import House
 from tests.integration.post_office import DOMAIN, NOW, Mailroom, Server, mail_to, serving
 from tests.integration.tools import PATIENT, message, order, until
@@ -118,6 +120,33 @@ async def test_fifty_ambiguous_ends(
         assert a_persons == (notice,), "one person makes sure, once"
         assert smtp.copies[row["message_id"]] == most
     assert len(smtp.copies) == MANY
+
+
+class Away(Database):
+    """A record that does not answer for a while."""
+
+    away = True
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        if self.away:
+            raise DatabaseAway("PostgreSQL does not answer")
+        async with super().connection() as connection:
+            yield connection
+
+
+async def test_an_alarm_leaves_once_however_long_the_record_is_away(mailroom: Mailroom, smtp: Server) -> None:
+    record = Away(mailroom.record._pool)
+    address = f"alarm{next(_numbers)}@{DOMAIN}"
+    messages = MailMessages(record, mail_to(smtp), domain=DOMAIN, alarm_address=address)
+    alarm = Notice(id="j-away:alarm:fracture:1", to="queue:on_call", template="red_flag_alarm", send_after=NOW)
+    for _ in range(ATTEMPTS):
+        with pytest.raises(DatabaseAway):
+            await messages.alarm(alarm, "clinic")
+    record.away = False
+    assert await messages.alarm(alarm, "clinic") == "sent"
+    assert (await mailroom.row(alarm.id))["status"] == "sent"
+    assert smtp.recipients.count(address) == 1
 
 
 def letter() -> Letter:

@@ -115,7 +115,7 @@ async def test_what_cannot_be_reopened_says_why(house: House) -> None:
 
 
 async def test_a_message_lost_after_the_closing_leaves_the_way_back_open(house: House) -> None:
-    """The referrer has no address: that the answer did not arrive is written down when the journey is closed already."""
+    """The referrer has no address: that the answer did not arrive is written down after the closing."""
     player = house.player("declined by mistake")
     letter = json.loads(referrals.back_pain())
     letter["contained"][1].pop("telecom")
