@@ -37,7 +37,8 @@ def reopen(d: Draft) -> None:
         d.save_task(task)
     d.stop_clock("messages")
     _visits(d)
-    if journey.next_clock is None:
+    if not journey.open_tasks and all(clock.due <= d.now for clock in journey.clocks):
+        # What is left has run out, open access perhaps: its end alone would close the journey again at once.
         d.open_task("call_patient", "reopened")
     answered = journey.stage not in (Stage.INTAKE, Stage.REFERRAL)
     d.answer_referrer("in-progress" if answered else "received", None if answered else "2.0", reason="reopened")

@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from care.actor import Actor
+from care.clock import Clock
 from care.draft import Draft
 from care.journey import Journey, Reopening, Stage
 from care.steps import plans, reopening
 from tests.care.driver import NOTE, TENANT, Driver
 from tests.care.walks import (
     MEDIUM,
+    PHASE_4,
     RECOVERED,
     to_discharge,
     to_follow_up,
@@ -274,6 +276,24 @@ def test_a_completed_journey_reopened_has_somebody_who_calls() -> None:
     reopened(driver)
     assert driver.journey.next_clock is not None
     driver.check()
+
+
+def test_a_journey_that_the_end_of_open_access_completed_does_not_close_again_at_once() -> None:
+    driver = to_last_phase(Driver("total_knee_replacement"))
+    driver.act("record_scores", "therapist", scores=PHASE_4)
+    driver.wait(days=200)
+    driver.act("sign_summary", "therapist")
+    driver.act("confirm_receipt", "referrer")
+    while driver.journey.status != "closed":
+        last = driver.act("record_call", "therapist", outcome="well") if driver.owed else driver.tick()
+    assert isinstance(last, Clock)
+    assert last.kind == "open_access"
+    driver.now += timedelta(days=2)
+    reopened(driver)
+    driver.wait()
+    assert driver.journey.open_task("call_patient") is not None
+    driver.act("record_call", "therapist", outcome="well")
+    assert driver.journey.outcome == "completed"
 
 
 # --- the discharge was a mistake
