@@ -69,9 +69,7 @@ class Errands:
 
     def run_errands(self) -> None:
         """Hand to their channels what the commit queued. Care never waits for it."""
-        now = workflow.now()
-        ready = [o for o in self.journey.outgoing if o.send_after is None or o.send_after <= now]
-        waiting = [o for o in ready if o.id not in self._sending]
+        waiting = [o for o in messages.leaving(self.journey) if o.id not in self._sending]
         if waiting:
             self._sending.update(o.id for o in waiting)
             self.errand(self._deliver(waiting))

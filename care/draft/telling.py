@@ -59,9 +59,11 @@ class Telling(Obligations):
         return clinic.may_write_at(self.journey.the_calendar.local(moment)).astimezone(moment.tzinfo)
 
     def schedule_messages(self) -> None:
-        """One clock for all that is queued for later: the earliest of them."""
-        later = [o.send_after for o in self.journey.outgoing if o.send_after is not None and o.send_after > self.now]
+        """One clock for all that is not decided upon yet: the earliest of them, its moment being past or not."""
         standing = next((c for c in self.journey.clocks if c.kind == "messages"), None)
+        since = standing.due if standing is not None else None
+        times = [o.send_after for o in self.journey.outgoing if o.send_after is not None]
+        later = [moment for moment in times if moment > self.now or (since is not None and moment >= since)]
         if not later:
             self.stop_clock("messages")
         elif standing is None or standing.due != min(later):

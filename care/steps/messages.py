@@ -5,6 +5,7 @@ from __future__ import annotations
 from care import action as act
 from care.clock import PATIENT_CANNOT, Clock
 from care.draft import Draft, Refused
+from care.journey import Journey
 from care.notice import Outgoing
 from care.steps import endings, require
 
@@ -15,6 +16,7 @@ def wake(d: Draft, _: Clock) -> None:
     Consent, quiet hours and whether it still holds are looked at now, in care time; how often the mail server then
     has to be tried is another matter.
     """
+    d.stop_clock("messages")
     for outgoing in [o for o in d.journey.outgoing if o.send_after is not None and o.send_after <= d.now]:
         if (reason := why_not(d, outgoing)) is not None:
             d.stop_notice(outgoing.id, reason)
@@ -22,6 +24,15 @@ def wake(d: Draft, _: Clock) -> None:
             later = outgoing.model_copy(update={"send_after": moment})
             d.journey.outgoing = [later if o.id == outgoing.id else o for o in d.journey.outgoing]
     d.schedule_messages()
+
+
+def leaving(journey: Journey) -> list[Outgoing]:
+    """What may leave now: all that never had to wait, and what was decided upon when its time came.
+
+    Its time alone is not enough: after an outage something else may be committed before the clock is heard.
+    """
+    clock = next((c for c in journey.clocks if c.kind == "messages"), None)
+    return [o for o in journey.outgoing if o.send_after is None or clock is None or o.send_after < clock.due]
 
 
 def why_not(d: Draft, outgoing: Outgoing) -> str | None:

@@ -505,7 +505,7 @@ class Driver:
 
     def _send(self) -> None:
         """What is not queued for later leaves at once."""
-        ready = {o.id for o in self.journey.outgoing if o.send_after is None or o.send_after <= self.now}
+        ready = {o.id for o in messages.leaving(self.journey)}
         self.left |= dict.fromkeys(ready, self.now)
         self.journey.outgoing = [o for o in self.journey.outgoing if o.id not in ready]
 

@@ -106,6 +106,22 @@ def test_what_is_late_by_an_outage_waits_for_the_morning(patient: Driver) -> Non
     assert (left.hour, left.minute) == (8, 0)
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_what_an_outage_holds_back_does_not_leave_with_something_else(patient: Driver, another: bool) -> None:
+    """Its moment passes while the record is away; in the night something else is committed first."""
+    notice = queue(patient, patient.now + timedelta(days=1))
+    night = patient.journey.the_calendar.local(patient.now + timedelta(days=1)).replace(hour=23, minute=0)
+    patient.stop_worker(hours=(night - patient.now).total_seconds() / 3600)
+    if another:
+        queue(patient, patient.now + timedelta(days=3))
+    else:
+        patient._apply(lambda d: d.write("said", "Something else"))
+    assert notice.id not in patient.left
+    patient.wait(days=1)
+    left = patient.journey.the_calendar.local(patient.left[notice.id])
+    assert (left.hour, left.minute) == (8, 0)
+
+
 CLINIC = Clinic(id="main", tenant=TENANT, lead="p-lead")
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31))  # noqa: DTZ001 - the zone is drawn apart
 
