@@ -7,6 +7,7 @@ from datetime import datetime
 from care.commit import next_due, overdue, pressing, waiting_on
 from care.journey import Journey
 from care.score import Score, ScoreValue
+from care.task import Task
 
 SCORES_SHOWN = 6
 
@@ -39,7 +40,9 @@ def card(journey: Journey, now: datetime) -> str:
         return f"### {stage}: closed ({journey.outcome})\n\n{_facts(journey)}\n{_link(journey)}"
     late = " · **overdue**" if overdue(journey, now) else ""
     hold = " · **on hold**" if journey.status == "on_hold" else ""
-    return f"### {stage}{hold}{late}\n\n{_waiting(journey)}\n\n{_facts(journey)}\n{_tasks(journey)}{_link(journey)}"
+    return (
+        f"### {stage}{hold}{late}\n\n{_waiting(journey)}\n\n{_facts(journey)}\n{_tasks(journey, now)}{_link(journey)}"
+    )
 
 
 def _waiting(journey: Journey) -> str:
@@ -101,14 +104,22 @@ def _value(value: ScoreValue, unit: str) -> str:
     return f"{value:g} {unit}".strip() if isinstance(value, int | float) else str(value).replace("_", " ")
 
 
-def _tasks(journey: Journey) -> str:
+def _tasks(journey: Journey, now: datetime) -> str:
     if not journey.open_tasks:
         return ""
-    lines = (
-        f"- {task.label}: {WHOM.get(task.owner.removeprefix('queue:'), task.owner)}, by {_day(journey, task.due)}\n"
-        for task in journey.open_tasks
-    )
+    lines = (f"- {_task(journey, task, now)}\n" for task in journey.open_tasks)
     return f"\n**Owed now**\n\n{''.join(lines)}"
+
+
+def _task(journey: Journey, task: Task, now: datetime) -> str:
+    owner = task.owner.partition(":")[2]
+    late = " · **overdue**" if task in journey.running_tasks and task.due < now else ""
+    on_it = (
+        f"; {task.acknowledged_by} is on it, no reminders until {_day(journey, task.quiet_until)}"
+        if task.quiet_until is not None and task.quiet_until > now
+        else ""
+    )
+    return f"{task.label}: {WHOM.get(owner, owner)}, by {_day(journey, task.due)}{late}{on_it}"
 
 
 def _link(journey: Journey) -> str:

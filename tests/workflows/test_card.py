@@ -103,6 +103,12 @@ async def test_type_attributes_and_card_follow_the_journey(house: House) -> None
     assert "| 44" in text
     assert "| 36" in text
 
+    owed = next(task for task in (await p.record())["tasks"] if task["settled_at"] is None)
+    await p.act("acknowledge_task", "therapist", task=owed["id"])
+    text = await card(p)
+    assert "p-therapist is on it, no reminders until " in text
+    assert "person:" not in text
+
     await p.act("hold", reason="patient_away", review_on=await p.now() + timedelta(days=3))
     assert (await card(p)).startswith("### Therapy · **on hold**\n")
     await p.act("withdraw", reason="found_elsewhere")
