@@ -59,7 +59,7 @@ def import_(
         except caseload.BadFile as bad:
             raise Mistake(f"{printable(file)}: {bad}") from None
         what = Import(tenant=here.tenant, source=source, by=person, now=datetime.now(UTC))
-        _progress(f"{len(rows)} journeys read; each is tried")
+        _progress(f"{output.count(rows, 'journey')} read; each is tried")
         checked = await caseload.check(here.database, rows, what)
         refused = any(one.outcome.status == "refused" for one in checked)
         stored = not dry_run and not (all_or_nothing and refused)
@@ -82,7 +82,7 @@ def _progress(words: str) -> None:
 
 def _stored(done: int, total: int) -> None:
     if done % SHOWN_EVERY == 0 or done == total:
-        _progress(f"{done} of {total} stored")
+        _progress(f"{done} of {total} done")
 
 
 # --- the report

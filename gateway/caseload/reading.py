@@ -146,6 +146,9 @@ def _another_plan(first: Journey, more: Journey) -> None:
         first.problems.append(
             Problem(more.line, "external_id", f"it stands on line {first.line} already; a second row is a second plan")
         )
+    elif more.plans[0] in first.plans:
+        what = f"it says the same as a row before, from line {first.line} on; a second row is another plan"
+        first.problems.append(Problem(more.line, "external_id", what))
     first.plans += more.plans
     if len(first.plans) > MOST_PLANS:
         first.problems.append(Problem(more.line, None, f"at most {MOST_PLANS} plans of one patient are wanted"))

@@ -69,6 +69,13 @@ def test_several_rows_of_one_patient_are_several_plans() -> None:
     assert SECRET not in str(one(more + rows.replace(",,psy", f",{SECRET},psy")).problems)
 
 
+def test_a_row_that_was_pasted_twice_is_no_second_plan() -> None:
+    row = f"{GOOD},physiotherapy,3\n"
+    twice = problem(f"{HEAD},discipline,visits_used\n{row}{row}")
+    assert twice[:2] == (3, "external_id")
+    assert "another plan" in twice[2]
+
+
 def test_json_lines_say_the_same_as_csv() -> None:
     by_csv = one(f"{HEAD},discipline,visits_used,consent_to_messages,latest\n{GOOD},physiotherapy,3,yes,nprs=4\n")
     said: dict[str, Any] = dict(zip(HEAD.split(","), GOOD.split(","), strict=True))
