@@ -32,6 +32,7 @@ from records import journeys
 from records.database import Database
 
 DEADLINE = timedelta(seconds=5)
+MOMENT_WANTED = "a moment with its offset from UTC is wanted, for example 2026-12-01T09:00+04:00"
 
 
 class ActionRefused(Exception):  # noqa: N818
@@ -104,7 +105,18 @@ def build(name: str, data: dict[str, Any], *, actor: Actor, action_id: str, expe
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = str(first["loc"][0]) if first["loc"] and first["loc"][0] in kind.model_fields else "data"
         fields = ", ".join(sorted(set(kind.model_fields) - set(Action.model_fields))) or "none"
-        raise ActionRefused("BadData", f"{where}: {first['msg']} (fields of {name}: {fields})") from None
+        raise ActionRefused(
+            "BadData", f"{where}: {_wanted(first['type'], first['msg'])} (fields of {name}: {fields})"
+        ) from None
+
+
+def _wanted(type_: str, words: str) -> str:
+    """What would be right, where the validator's own words help nobody."""
+    if type_ == "timezone_aware" or type_.startswith("datetime_"):
+        return MOMENT_WANTED
+    if type_ == "string_pattern_mismatch":
+        return "person:ID or queue:NAME is wanted" if "(queue|person):" in words else "an id is wanted"
+    return words
 
 
 async def _send(handle: WorkflowHandle[Any, Any], name: str, action: Action, deadline: timedelta) -> Answer:
