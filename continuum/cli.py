@@ -10,6 +10,7 @@ import os
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
 from continuum.commands import acting, bounces, caseload, corrections, directory, record, stack, tasks
 from continuum.commands.common import Mistake, mistaken
@@ -58,8 +59,11 @@ for name, group in (
 def main() -> None:
     """The entry point."""
     try:
-        app()
-        code = 0
+        code = app(standalone_mode=False) or 0
+    except TyperException as mistake:
+        words = mistake.format_message().rstrip(".\n ")
+        # Without a command the help was printed already, and there are no words.
+        code = mistaken(f"{words}; --help says how") if words else 2
     except (StackError, Mistake, DatabaseAway) as mistake:
         code = mistaken(str(mistake))
     except SystemExit as leaving:

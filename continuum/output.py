@@ -102,12 +102,13 @@ def tasks(rows: list[Row]) -> None:
     """What is owed. A task's id begins with its journey's."""
     table(
         count(rows, "open task"),
-        ("Due", "Task", "Owner", "Patient", "Stage", "Task id"),
+        ("Due", "Task", "Owner", "Quiet until", "Patient", "Stage", "Task id"),
         (
             (
                 when(r["due_at"]),
                 r["label"],
                 r["owner"].split(":", 1)[-1],
+                when(r["quiet_until"]),
                 r["patient"],
                 r["stage"],
                 r["id"],

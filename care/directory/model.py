@@ -88,7 +88,7 @@ class Span(Strict):
     @model_validator(mode="after")
     def _runs_forward(self) -> Span:
         if self.ends is not None and self.ends <= self.begins:
-            raise ValueError("it ends after it begins")
+            raise ValueError("it has to end after it begins")
         return self
 
     def covers(self, at: datetime) -> bool:

@@ -12,7 +12,7 @@ import typer
 from care.action import ACTIONS, Expected
 from care.actor import Actor, Role
 from care.journey import Stage
-from continuum.commands.common import Dir, Json, Mistake, actor_of, mistaken, printable, read, run, say
+from continuum.commands.common import Dir, Json, Mistake, mistaken, printable, read, run, say, speaker
 from continuum.site import Site
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import receive
@@ -69,7 +69,7 @@ def act(
 
     async def work(here: Site) -> int:
         expected = Expected(stage=stages[expect.lower()]) if expect else None
-        actor = actor_of(person, role, here.tenant)
+        actor = await speaker(here, person, role)
         return await do(here, journey, action, fields, actor, json_, action_id=action_id, expected=expected)
 
     run(work, folder)

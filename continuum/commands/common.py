@@ -15,6 +15,7 @@ from care.actor import Actor, Role
 from continuum import output
 from continuum.embedded.folder import StackError
 from continuum.site import Site, site
+from records import directory as stored
 from records.database import DatabaseAway, DatabaseRefused
 
 T = TypeVar("T")
@@ -24,6 +25,9 @@ Dir = Annotated[
     typer.Option("--dir", help="The running stack's folder (default: $CONTINUUM_DIR, else .continuum here)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+OUTSIDE_THE_DIRECTORY = {"patient", "referrer", "system"}
 
 
 class Mistake(Exception):  # noqa: N818
@@ -46,6 +50,19 @@ def actor_of(person: str, role: str, tenant: str) -> Actor:
         return Actor(person=person, role=cast(Role, role), tenant=tenant)
     except ValidationError:
         raise Mistake("--person is an id of the directory: small letters, digits and . _ -") from None
+
+
+async def speaker(here: Site, person: str, role: str, option: str = "--person") -> Actor:
+    """Who acts, and is in the directory: the record names them for ever. Raises Mistake.
+
+    Patients, referrers and the system itself are in no directory.
+    """
+    actor = actor_of(person, role, here.tenant)
+    if role not in OUTSIDE_THE_DIRECTORY:
+        there = sorted(p.id for p in (await stored.load(here.database, here.tenant)).people)
+        if person not in there:
+            raise Mistake(f"{option}: {person} is not in the directory; there are: {', '.join(there) or 'none'}")
+    return actor
 
 
 def read(file: Path) -> bytes:

@@ -8,7 +8,8 @@ import typer
 
 from care.action import Answer
 from care.actor import Role
-from continuum.commands.common import Dir, Json, Mistake, actor_of, run, say
+from continuum import output
+from continuum.commands.common import Dir, Json, Mistake, run, say, speaker
 from continuum.site import Site
 from gateway.acting import ActionRefused, NotConfirmed
 from gateway.merging import merge, merge_of_journeys
@@ -35,6 +36,7 @@ def reopen(
     async def work(here: Site) -> int:
         if reason not in get_args(Reason):
             raise Mistake(f"--reason is one of: {', '.join(get_args(Reason))}")
+        actor = await speaker(here, person, role, "--as")
         try:
             answer: Answer = await reopen_journey(
                 await here.temporal(),
@@ -42,7 +44,7 @@ def reopen(
                 journey=journey,
                 reason=cast(Reason, reason),
                 note=note,
-                actor=actor_of(person, role, here.tenant),
+                actor=actor,
                 action_id=action_id,
             )
         except ActionRefused as refused:
@@ -71,7 +73,7 @@ def merge_patient(
     """Merge one patient's record into another's: both turned out to be one person."""
 
     async def work(here: Site) -> int:
-        actor = actor_of(person, role, here.tenant)
+        actor = await speaker(here, person, role, "--as")
         try:
             if patients and len(patients) == 2 and journey is None and into_journey is None:
                 merged = await merge(here.database, from_=patients[0], into=patients[1], note=note, actor=actor)
@@ -83,7 +85,8 @@ def merge_patient(
                 raise Mistake("give two patients' ids, or --journey and --into-journey")
         except ActionRefused as refused:
             return _refused(refused, json_)
-        words = f"{merged.outcome.replace('_', ' ')}: {len(merged.moved)} journey(s) moved to patient {merged.into}"
+        moved = output.count(merged.moved, "journey")
+        words = f"{merged.outcome.replace('_', ' ')}: {moved} moved to patient {merged.into}"
         say(json_, merged.model_dump(mode="json"), words)
         return 0
 

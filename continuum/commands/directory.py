@@ -240,6 +240,10 @@ async def _change(
         errors = [p for p in problems(made[0]) if p.level == "error"]
         if errors:
             raise Mistake(f"{errors[0].where}: {errors[0].what}")
+        # The first directory of a site may bring in whoever applies it; the last one may remove them.
+        there = sorted({p.id for p in (*standing.people, *made[0].people)})
+        if by not in (OPERATOR, *there):
+            raise Mistake(f"--as: {by} is not in the directory; there are: {', '.join(there) or 'none'}")
         return made[0]
 
     try:

@@ -118,6 +118,8 @@ def notices(
 
     async def work(here: Site) -> int:
         rows = await reading.notices(here.database, here.tenant, journey_id=journey)
+        if journey is not None and not rows and await reading.journey_row(here.database, here.tenant, journey) is None:
+            raise Mistake("there is no journey of that id; continuum journeys lists them")
         output.as_json(rows) if json_ else output.notices(rows)
         return 0
 

@@ -16,9 +16,10 @@ from care.directory import Directory, stands_in_for
 from care.task import TASKS
 from continuum import output
 from continuum.commands.acting import do
-from continuum.commands.common import Dir, Json, Mistake, actor_of, run, say
+from continuum.commands.common import Dir, Json, Mistake, actor_of, run, say, speaker
 from continuum.site import Site
 from gateway.acting import ActionRefused, NotConfirmed, perform
+from gateway.people import SPEAKER_OWNS
 from records import directory as stored
 from records import journeys as reading
 
@@ -48,6 +49,9 @@ def tasks(
     async def work(here: Site) -> int:
         named = await _mine(here, mine) if mine is not None else {}
         rows = await reading.tasks(here.database, here.tenant, owner=owner, **named)
+        if owner is not None and not rows:
+            found = await stored.load(here.database, here.tenant)
+            _exists(found, _owner(found, owner), "--owner")
         output.as_json(rows) if json_ else output.tasks(rows)
         return 0
 
@@ -108,7 +112,9 @@ def _do(
 ) -> None:
     async def work(here: Site) -> int:
         given = {"to": _owner(await stored.load(here.database, here.tenant), fields["to"])} if "to" in fields else {}
-        journey, actor = journey_of(task), actor_of(by, role, here.tenant)
+        # Of whom a task becomes, the gateway asks itself whether they are there.
+        actor = actor_of(by, role, here.tenant) if action in SPEAKER_OWNS else await speaker(here, by, role)
+        journey = journey_of(task)
         return await do(here, journey, action, {"task": task, **fields, **given}, actor, json_, action_id=action_id)
 
     run(work, folder)
@@ -144,10 +150,12 @@ def reassign(
     async def work(here: Site) -> int:
         if kind is not None and kind not in TASKS:
             raise Mistake(f"--kind is one of: {', '.join(TASKS)}")
-        directory, actor = await stored.load(here.database, here.tenant), actor_of(by, role, here.tenant)
+        directory, actor = await stored.load(here.database, here.tenant), await speaker(here, by, role)
         old, new = _owner(directory, giver), _owner(directory, to)
-        _exists(directory, new)
+        _exists(directory, new, "--to")
         rows = await reading.tasks(here.database, here.tenant, owner=old, kind=kind)
+        if not rows:  # whoever is not there any more may still owe something
+            _exists(directory, old, "--from")
         if dry_run:
             output.as_json({"dry_run": True, "tasks": rows}) if json_ else output.tasks(rows)
             return 0
@@ -157,11 +165,11 @@ def reassign(
     run(work, folder)
 
 
-def _exists(directory: Directory, owner: str) -> None:
+def _exists(directory: Directory, owner: str, option: str) -> None:
     kind, _, id_ = owner.partition(":")
     there = sorted({q.id for q in directory.queues} if kind == "queue" else {p.id for p in directory.people})
     if id_ not in there:
-        raise Mistake(f"--to: {owner} is not in the directory; there are: {', '.join(there) or 'none'}")
+        raise Mistake(f"{option}: {id_} is not in the directory; there are: {', '.join(there) or 'none'}")
 
 
 class Bulk:

@@ -98,6 +98,14 @@ class TestMistakes:
         undecided = next(row["seq"] for row in record["journal"] if not row["rule"])
         one_line(await town.run("show", journey, "--why", str(undecided)), "was not decided by a rule; these were:")
         one_line(await town.run("mail", "99999"), "there is no message 99999")
+        one_line(await town.run("mail", "two"), "'number'", "--help says how")
+        one_line(await town.run("show"), "Missing argument 'ID'")
+        one_line(await town.run("cure"), "No such command 'cure'")
+        one_line(await town.run("notices", "--journey", "j0"), "there is no journey of that id")
+        one_line(await town.run("tasks", "--owner", "p-gone"), "--owner: p-gone is not in the directory")
+        one_line(await town.act(journey, "resume", "--person", "p-gone"), "--person: p-gone is not in the directory")
+        one_line(await town.act(journey, "hold", reason="patient_ill", review_on="2026-12-01"), "a moment with its")
+        one_line(await town.act(journey, "request_help", task="x", of="triage"), "person:ID or queue:NAME is wanted")
         one_line(await town.act("j0", "resume"), "there is no journey of that id")
 
     async def test_actions_that_make_no_sense(self, town: Town, journey: str) -> None:

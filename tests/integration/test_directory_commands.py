@@ -201,7 +201,11 @@ class TestAbsenceAndOnCall:
             (("absence", "add", "p-gone", "--from", "2027-02-01"), "p-gone is not among the people; there are"),
             (("absence", "add", "p-lead", "--from", "2027-02-01", "--delegate", "p-lead"), "in a circle"),
             (("absence", "add", "p-lead", "--from", "soon"), "--from: a moment is wanted"),
-            (("absence", "add", "p-lead", "--from", "2027-02-02", "--until", "2027-02-01"), "it ends after it begins"),
+            (
+                ("absence", "add", "p-lead", "--from", "2027-02-02", "--until", "2027-02-01"),
+                "it has to end after it begins",
+            ),
+            (("absence", "add", "p-lead", "--from", "2027-02-02", "--as", "p-ghost"), "--as: p-ghost is not in"),
             (("absence", "add", "p-lead", "--from", "2027-02-02", "--as", "A B"), "--as is an id"),
             (
                 ("on-call", "add", "p-lead", "--from", "2027-02-02", "--until", "2027-02-03", "--clinic", "x"),
