@@ -156,9 +156,10 @@ class TestReassign:
 
     async def test_to_nobody_is_a_mistake_and_moves_nothing(self, office: Office) -> None:
         task = await task_of(office, await begin(office))
-        one_line(
-            await office.run("reassign", "--from", "intake", "--to", "p-gone"), "person:p-gone is not in the directory"
-        )
+        one_line(await office.run("reassign", "--from", "intake", "--to", "p-gone"), "--to: p-gone is not in the directory")
+        # A slip in --from is not "nothing is owed".
+        nobody = await office.run("reassign", "--from", "p-gone", "--to", "intake", "--dry-run")
+        one_line(nobody, "--from: p-gone is not in the directory")
         assert await owner(office, task) == "queue:intake"
 
     async def test_one_that_is_refused_holds_up_no_other(self, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
