@@ -54,13 +54,19 @@ async def claim(database: Database, ids: Sequence[str]) -> list[str]:
 
 async def name(database: Database, ids: Sequence[str], message_id: str) -> None:
     """Under which Message-ID these leave together."""
-    await database.execute("update continuum.notice set message_id = $2 where id = any($1)", list(ids), message_id)
+    await database.execute(
+        "update continuum.notice set message_id = $2 where id in"
+        " (select id from continuum.notice where id = any($1) order by id for update)",  # one order: no deadlock
+        list(ids),
+        message_id,
+    )
 
 
 async def mark(database: Database, ids: Sequence[str], outcome: Status, reason: str | None) -> None:
     """How the attempt ended, for all of them."""
     await database.execute(
-        "update continuum.notice set status = $2, reason = $3 where id = any($1) and status in ('queued', 'sending')",
+        "update continuum.notice set status = $2, reason = $3 where id in (select id from continuum.notice"
+        " where id = any($1) and status in ('queued', 'sending') order by id for update)",
         list(ids),
         outcome,
         reason,
@@ -76,19 +82,21 @@ async def tidy(
     way any more is uncertain. One that no mail server took in all the time is lost.
     """
     await database.execute(
-        "update continuum.notice n set status = 'stopped', reason = 'settled before it was sent'"
-        " from continuum.task t where t.id = n.escalation and t.tenant = n.tenant and t.settled_at is not null"
-        " and n.digest and n.status = 'queued'"
+        "update continuum.notice set status = 'stopped', reason = 'settled before it was sent' where id in"
+        " (select n.id from continuum.notice n join continuum.task t on t.id = n.escalation and t.tenant = n.tenant"
+        "  where t.settled_at is not null and n.digest and n.status = 'queued' for update of n skip locked)"
     )
     await database.execute(
         "update continuum.notice set status = 'uncertain', reason = $2"
-        " where digest and status = 'sending' and tried_at <= now() - make_interval(secs => $1)",
+        " where id in (select id from continuum.notice where digest and status = 'sending'"
+        "              and tried_at <= now() - make_interval(secs => $1) for update skip locked)",
         cut_off_seconds,
         cut_off,
     )
     await database.execute(
         "update continuum.notice set status = 'failed', reason = $2"
-        " where digest and status = 'queued' and attempts > 0 and recorded_at <= now() - make_interval(secs => $1)",
+        " where id in (select id from continuum.notice where digest and status = 'queued' and attempts > 0"
+        "              and recorded_at <= now() - make_interval(secs => $1) for update skip locked)",
         give_up_seconds,
         gave_up,
     )

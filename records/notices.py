@@ -191,8 +191,10 @@ async def status(database: Database, notice: str) -> Status | None:
 async def resolved(database: Database, tenant: str, to: dict[str, tuple[str, str]]) -> None:
     """Write to whom each of these notices came down in the directory (`person:ID` or `queue:NAME`), and why."""
     await database.execute(
-        "update continuum.notice n set resolved_to = r.to_id, resolved_why = r.why"
-        " from unnest($2::text[], $3::text[], $4::text[]) as r(id, to_id, why) where n.tenant = $1 and n.id = r.id",
+        "with mine as (select id from continuum.notice where tenant = $1 and id = any($2) order by id for update)"
+        " update continuum.notice n set resolved_to = r.to_id, resolved_why = r.why"
+        " from unnest($2::text[], $3::text[], $4::text[]) as r(id, to_id, why) join mine on mine.id = r.id"
+        " where n.id = mine.id",
         tenant,
         list(to),
         [to_id for to_id, _ in to.values()],
