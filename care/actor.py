@@ -17,6 +17,11 @@ class Actor(Model):
     tenant: Slug
     on_behalf_of: PersonId | None = None
 
+    @property
+    def is_staff(self) -> bool:
+        """Whether somebody of the clinic acts, and neither the patient nor the referrer."""
+        return self.role not in ("patient", "referrer")
+
 
 def system(tenant: str) -> Actor:
     """Continuum itself: a clock ran out, a rule applied."""

@@ -9,12 +9,10 @@ from gateway.acting import ActionRefused
 from records import patients
 from records.database import Database
 
-OUTSIDERS = {"patient", "referrer"}
-
 
 async def merge(database: Database, *, from_: str, into: str, note: str, actor: Actor) -> patients.Merged:
     """Merge patient `from_` into patient `into`. Raises ActionRefused."""
-    if actor.role in OUTSIDERS:
+    if not actor.is_staff:
         raise ActionRefused("NotAllowed", "patients are merged by the clinic's staff")
     if not note.strip():
         raise ActionRefused("NoteNeeded", "a merge needs a note that says how they are known to be one")

@@ -35,7 +35,6 @@ from workflows.connection import TASK_QUEUE
 
 Reason = Literal["death_in_error", "closed_by_mistake"]
 ASK_AGAIN_SECONDS = 0.1
-OUTSIDERS = {"patient", "referrer"}
 
 
 async def reopen(
@@ -50,7 +49,7 @@ async def reopen(
     deadline: timedelta = DEADLINE,
 ) -> Answer:
     """Reopen it, or raise ActionRefused or NotConfirmed."""
-    if actor.role in OUTSIDERS:
+    if not actor.is_staff:
         raise ActionRefused("NotAllowed", "a journey is reopened by the clinic's staff")
     row = await journeys.journey_row(database, actor.tenant, journey)
     if row is None:

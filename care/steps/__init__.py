@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from care.action import Action
 from care.draft import Refused
 
 
@@ -15,6 +16,16 @@ def require(condition: object, kind: str, message: str) -> None:
     """Refuse the action unless the condition holds."""
     if not condition:
         refuse(kind, message)
+
+
+def by_staff(action: Action, why: str) -> None:
+    """Refuse what patients and referrers ask for."""
+    require(action.actor.is_staff, "NotAllowed", why)
+
+
+def words(code: str) -> str:
+    """A code as people read it."""
+    return code.replace("_", " ")
 
 
 def refuse(kind: str, message: str) -> NoReturn:

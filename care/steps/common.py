@@ -10,7 +10,7 @@ from care.journey import Journey, OpenFlag, Stage
 from care.notice import Notice
 from care.rules import Decided
 from care.rules.screening import SCREEN, Screening, ScreeningResult
-from care.steps import endings, require
+from care.steps import endings, require, words
 
 CLINICIANS = {"therapist", "clinical_lead", "surgeon", "on_call"}
 
@@ -161,7 +161,7 @@ def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
     flag.handled_at = d.now
     flag.outcome = a.outcome
     d.settle("handle_red_flag", a.flag, outcome=a.outcome)
-    d.write("red_flag_handled", f"Red flag handled: {_words(a.outcome)}", flag=a.flag, outcome=a.outcome)
+    d.write("red_flag_handled", f"Red flag handled: {words(a.outcome)}", flag=a.flag, outcome=a.outcome)
     if a.outcome == "sent_to_emergency" and d.journey.stage in (Stage.INTAKE, Stage.REFERRAL):
         d.answer_referrer("rejected", "4.0", reason="sent_to_emergency")
         d.tell("referrer", "referral_answer", answer="sent_to_emergency")
@@ -204,7 +204,3 @@ def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
     d.settle("chase_receipt", outcome="received")
     d.write("receipt", "The referrer confirmed receipt of the discharge summary")
     endings.complete_if_done(d)
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ")

@@ -6,14 +6,12 @@ from care import action as act
 from care.draft import Draft, Refused
 from care.facts import score_facts
 from care.journey import Ending
-from care.steps import endings, require, undoing
-
-OUTSIDERS = {"patient", "referrer"}
+from care.steps import by_staff, endings, require, undoing
 
 
 def enter_in_error(d: Draft, a: act.EnterInError) -> None:
     """Mark it as wrong; it no longer counts. Nothing is deleted."""
-    require(a.actor.role not in OUTSIDERS, "NotAllowed", "the record is corrected by the clinic's staff")
+    by_staff(a, "the record is corrected by the clinic's staff")
     match a.what:
         case "score":
             _score(d, a.id)
@@ -69,7 +67,7 @@ def note_merge(d: Draft, a: act.NoteMerge) -> None:
 
 def review_duplicate(d: Draft, a: act.ReviewDuplicate) -> None:
     """A person looked at the two. The other is withdrawn, where it has to be, by an action of its own."""
-    require(a.actor.role not in OUTSIDERS, "NotAllowed", "duplicates are reviewed by the clinic's staff")
+    by_staff(a, "duplicates are reviewed by the clinic's staff")
     require(d.journey.open_task("review_duplicate"), "NoDuplicate", "no other journey of this patient waits for review")
     d.settle("review_duplicate", outcome=a.decision)
     d.write("duplicate_reviewed", f"Two journeys of one patient reviewed: {a.decision.replace('_', ' ')}")

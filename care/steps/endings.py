@@ -5,7 +5,7 @@ from __future__ import annotations
 from care import action as act
 from care.draft import Draft
 from care.journey import Stage
-from care.steps import require
+from care.steps import require, words
 
 
 def hold(d: Draft, a: act.Hold) -> None:
@@ -16,7 +16,7 @@ def hold(d: Draft, a: act.Hold) -> None:
     d.journey.status = "on_hold"
     d.pause_clocks(a.reason)
     d.open_task("review_hold", due=a.review_on)
-    d.write("on_hold", f"On hold: {_words(a.reason)}", reason=a.reason)
+    d.write("on_hold", f"On hold: {words(a.reason)}", reason=a.reason)
     d.answer_referrer("on-hold", None, reason=a.reason)
     d.tell("referrer", "journey_news", news="on_hold")
 
@@ -37,7 +37,7 @@ def withdraw(d: Draft, a: act.Withdraw) -> None:
     """Patient or referrer no longer want it: nothing more is sent to the patient; the referrer is told."""
     cancel_visits(d, "withdrawn")
     d.stop_messages()
-    d.write("withdrawn", f"Withdrawn: {_words(a.reason)}", reason=a.reason)
+    d.write("withdrawn", f"Withdrawn: {words(a.reason)}", reason=a.reason)
     d.answer_referrer("cancelled", "6.0", reason=a.reason)
     d.close("withdrawn")
 
@@ -55,7 +55,7 @@ def transfer(d: Draft, a: act.Transfer) -> None:
     """Hand over to another provider."""
     cancel_visits(d, "transferred")
     d.stop_messages()
-    d.write("transferred", f"Handed over: {_words(a.to)}", to=a.to)
+    d.write("transferred", f"Handed over: {words(a.to)}", to=a.to)
     d.answer_referrer("cancelled", "6.0", reason=a.to)
     d.close("transferred")
 
@@ -101,7 +101,3 @@ def cancel_visits(d: Draft, reason: str) -> None:
         visit.reason = reason
         d.save_visit(visit)
         d.stop_clock("visit", visit.id)
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ")

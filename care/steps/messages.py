@@ -71,8 +71,8 @@ def note_undelivered(d: Draft, a: act.NoteUndelivered) -> None:
 
 def settle_notice(d: Draft, a: act.SettleNotice) -> None:
     """A message that could not be sent is dealt with."""
-    task = next((t for t in d.journey.open_tasks if t.kind == "deliver_notice" and t.id == a.task), None)
-    if task is None:
+    task = d.journey.task(a.task)
+    if task is None or task.kind != "deliver_notice":
         raise Refused("NoSuchTask", "no undelivered message of that task id")
     d.settle("deliver_notice", task.subject, outcome=a.outcome)
     d.write("notice_settled", f"Undelivered message: {a.outcome.replace('_', ' ')}")

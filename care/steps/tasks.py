@@ -5,10 +5,8 @@ from __future__ import annotations
 from care import action as act
 from care.clock import Clock
 from care.draft import Draft, Refused
-from care.steps import endings, require
+from care.steps import by_staff, endings, require
 from care.task import TASKS, Task
-
-OUTSIDERS = {"patient", "referrer"}
 
 
 def due(d: Draft, clock: Clock) -> None:
@@ -57,7 +55,7 @@ def claim(d: Draft, a: act.ClaimTask) -> None:
     _staff(a)
     mine = f"person:{a.actor.person}"
     require(
-        task.owner in (mine, f"queue:{task.queue}") or task.owner.startswith("queue:"),
+        task.owner == mine or task.owner.startswith("queue:"),
         "AlreadyClaimed",
         f"this task is {task.owner.removeprefix('person:')}'s; assign_task gives it to another",
     )
@@ -149,7 +147,7 @@ def _task(d: Draft, task_id: str, *, kind: str | None = None) -> Task:
 
 
 def _staff(a: act.Action) -> None:
-    require(a.actor.role not in OUTSIDERS, "NotAllowed", "tasks are the staff's own affair")
+    by_staff(a, "tasks are the staff's own affair")
 
 
 def _give(d: Draft, task: Task, to: str) -> None:
