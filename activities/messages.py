@@ -15,7 +15,7 @@ from care.directory import Resolved
 from care.notice import NOTICES, Notice
 from channels.ids import MessageIds
 from channels.mail import Letter, Mail, Sent
-from channels.templates import language_for, render
+from channels.templates import Filled, language_for, render
 from records import notices
 from records.database import Database, DatabaseAway
 from records.directory import load
@@ -81,15 +81,7 @@ class MailMessages(Messages):
             name=notice.name,
             language=language_for(notice.languages),
         )
-        return Letter(
-            message_id=message_id,
-            to=address,
-            subject=filled.subject,
-            body=filled.body,
-            date=notice.send_after,
-            language=filled.language,
-            references=self._ids.thread(notice.escalation),
-        )
+        return _letter(filled, message_id, address, notice, references=self._ids.thread(notice.escalation))
 
     @activity.defn(name="alarm")
     async def alarm(self, notice: Notice, tenant: str) -> str:
@@ -118,16 +110,7 @@ class MailMessages(Messages):
         except (DatabaseAway, TimeoutError):
             log.warning("alarm_without_record", journey=journey)
         filled = render(notice.template, notice.facts, journey=journey, name=name, language=language)
-        sent = await self._mail.send(
-            Letter(
-                message_id=message_id,
-                to=address,
-                subject=filled.subject,
-                body=filled.body,
-                date=notice.send_after,
-                language=filled.language,
-            )
-        )
+        sent = await self._mail.send(_letter(filled, message_id, address, notice))
         if sent.outcome == "later" or (sent.outcome == "uncertain" and attempt < MAY_BE_TWO):
             raise ApplicationError(f"the alarm has not certainly left: {sent.reason}", type="MailAway")
         return sent
@@ -140,6 +123,20 @@ class MailMessages(Messages):
             log.warning("directory_unreadable")
             return None
         return resolved(directory, notice.to, notice.send_after, clinic=clinic)
+
+
+def _letter(
+    filled: Filled, message_id: str, to: str, notice: notices.Queued | Notice, references: str | None = None
+) -> Letter:
+    return Letter(
+        message_id=message_id,
+        to=to,
+        subject=filled.subject,
+        body=filled.body,
+        date=notice.send_after,
+        language=filled.language,
+        references=references,
+    )
 
 
 def _status(sent: Sent) -> notices.Status:
