@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from care.model import Model, Strict
 from care.score import ScoreValue
@@ -11,16 +12,20 @@ Facts = dict[str, ScoreValue]
 """What is known of a patient at one moment, by name: `odi`, `odi.gain_pct`, `visits`, `weeks`, `start_back`.
 See `care/facts.py` for the names."""
 
-Op = Literal["<", "<=", ">", ">=", "==", "!="]
+Op = Literal["<", "<=", ">", ">=", "==", "!=", "in"]
 
-_COMPARE = {
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
+    "in": lambda a, b: a in b,
 }
+
+Wanted = ScoreValue | tuple[str, ...]
+"""What a fact is compared with: one value, or for `in` several words."""
 
 
 class Criterion(Strict):
@@ -28,13 +33,19 @@ class Criterion(Strict):
 
     fact: str
     op: Op
-    value: ScoreValue | None = None
+    value: Wanted | None = None
     than: str | None = None
+    unit: str | None = None
+    """Of `value`, where the measure has one: written so that a reader need not look it up; the linter compares."""
+    only_if: Criterion | None = None
+    """Asked only of patients for whom this holds, or for whom it is not known (an allograft has to wait longer)."""
 
     def against(self, facts: Facts) -> Check:
         """Whether the facts meet this; a fact that is not known never does."""
         wanted = facts.get(self.than) if self.than is not None else self.value
         found = facts.get(self.fact)
+        if self.only_if is not None and self.only_if.fact in facts and not self.only_if.against(facts).met:
+            return Check(fact=self.fact, op=self.op, wanted=wanted, found=found, met=True, asked=False)
         met = (
             found is not None
             and wanted is not None
@@ -43,15 +54,22 @@ class Criterion(Strict):
         )
         return Check(fact=self.fact, op=self.op, wanted=wanted, found=found, met=bool(met))
 
+    def facts(self) -> set[str]:
+        """The names of the facts that this looks at."""
+        own = {self.fact} if self.than is None else {self.fact, self.than}
+        return own | (self.only_if.facts() if self.only_if is not None else set())
+
 
 class Check(Model):
     """A criterion held against the facts."""
 
     fact: str
     op: Op
-    wanted: ScoreValue | None
+    wanted: Wanted | None
     found: ScoreValue | None
     met: bool
+    asked: bool = True
+    """False where the criterion is not one for this patient (`only_if`)."""
 
     def words(self) -> str:
         """For a coordinator: what was wanted and what was found."""
@@ -60,12 +78,14 @@ class Check(Model):
         return f"{self.fact} {self.op} {_plain(wanted)} ({_plain(found)})"
 
 
-def _plain(value: ScoreValue) -> str:
+def _plain(value: Wanted) -> str:
+    if isinstance(value, tuple):
+        return " or ".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _same_kind(found: ScoreValue, wanted: ScoreValue) -> bool:
-    return isinstance(found, str) == isinstance(wanted, str)
+def _same_kind(found: ScoreValue, wanted: Wanted) -> bool:
+    return isinstance(found, str) == isinstance(wanted, str | tuple)
 
 
 def checks(criteria: tuple[Criterion, ...], facts: Facts) -> tuple[Check, ...]:
@@ -75,5 +95,5 @@ def checks(criteria: tuple[Criterion, ...], facts: Facts) -> tuple[Check, ...]:
 
 def named_facts(criteria: tuple[Criterion, ...], facts: Facts) -> Facts:
     """Only those facts that the criteria look at: what a decision has to record as its inputs."""
-    names = {c.fact for c in criteria} | {c.than for c in criteria if c.than is not None}
+    names = {name for c in criteria for name in c.facts()}
     return {name: facts[name] for name in sorted(names) if name in facts}

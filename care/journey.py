@@ -15,8 +15,9 @@ from care.clock import Clock, HoldReason
 from care.gate import Facts
 from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
 from care.notice import Notice, Outgoing
-from care.pathway import Pathway, Phase, Urgency
+from care.pathway import Pathway, Phase
 from care.plan import Counted, PlanOfCare, WinningBack
+from care.red_flag import Urgency
 from care.referral import Clinic, Referral
 from care.score import Score
 from care.stage import Stage as Stage

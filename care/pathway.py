@@ -6,18 +6,18 @@ started on, whole, so that an edit of the content never changes the care of some
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from care.gate import Criterion
 from care.model import Slug, Strict
-from care.score import Measure, ScoreValue, Sourced
+from care.red_flag import Contraindication, RedFlag
+from care.score import Measure, Sourced
+from care.triage import Triage
 
 SCHEMA_VERSION = 1
-
-Urgency = Literal["E0", "E1", "E2", "E3", "N"]
-"""E0 emergency now, E1 same day, E2 within 5 working days, E3 within 14 days, N note for the next review."""
 
 Discipline = Literal[
     "physiotherapy", "occupational_therapy", "speech_therapy", "psychology", "sports_medicine", "nursing"
@@ -30,42 +30,6 @@ class Code(Strict):
     system: str
     code: str
     display: str
-
-
-class Sign(Strict):
-    """One thing to ask or look for."""
-
-    id: Slug
-    text: str
-    points: float = 0
-    """For scored flags (Wells): what a yes adds."""
-    lasting: bool = False
-    """Stays true once answered yes (a cancer in the past): later screens count it without asking again."""
-
-
-class FlagRule(Strict):
-    """When the signs of a red flag add up to an urgency. Exactly one of the four ways is used."""
-
-    urgency: Urgency
-    any_of: tuple[Slug, ...] = ()
-    all_of: tuple[Slug, ...] = ()
-    at_least: int | None = None
-    """Of all the flag's signs, how many."""
-    score_at_least: float | None = None
-    also: tuple[Slug, ...] = ()
-    """Signs of which at least one must be present as well."""
-
-
-class RedFlag(Sourced):
-    """Signs that something dangerous may hide behind the complaint, and what to do about it."""
-
-    id: Slug
-    suspected: str
-    signs: tuple[Sign, ...]
-    rules: tuple[FlagRule, ...]
-    """Most urgent first; the first that holds applies."""
-    action: str
-    hold_booking: bool
 
 
 class DoseRule(Sourced):
@@ -113,29 +77,6 @@ class ProgressRule(Sourced):
     because: str
 
 
-class TriageLevel(Sourced):
-    """How urgent a referral is, and how long its patient may wait for the first visit."""
-
-    code: str
-    label: str
-    max_wait_days: int
-    """Working days from acceptance to the first visit."""
-
-
-class TriageRule(Strict):
-    """Who belongs to a level: all criteria hold. Facts: `urgency`, `days_since_onset`, `age`."""
-
-    level: str
-    when: tuple[Criterion, ...]
-
-
-class Triage(Strict):
-    """The provider's triage: levels, and rules of which the first that holds applies."""
-
-    levels: tuple[TriageLevel, ...]
-    rules: tuple[TriageRule, ...]
-
-
 class Review(Sourced):
     """How often progress is reviewed, whichever comes first."""
 
@@ -146,10 +87,11 @@ class Review(Sourced):
 
 
 class Phase(Sourced):
-    """One phase of rehabilitation after surgery.
+    """One phase of rehabilitation, after surgery or (`phases_from: care`) of a programme with steps.
 
-    `window_days` counts from the day of surgery. Its start is the earliest day on which a patient may be in this
-    phase; its end is the date on which the phase is reviewed if the gate has not opened, never an exit by itself.
+    `window_days` counts from the day of surgery, or from the evaluation. Its start is the earliest day on which a
+    patient may be in this phase; its end is the date on which the phase is reviewed if the gate has not opened, never
+    an exit by itself.
     """
 
     n: int
@@ -157,7 +99,9 @@ class Phase(Sourced):
     window_days: tuple[int, int]
     visits_per_week: tuple[float, float]
     gate: tuple[Criterion, ...]
-    """All of these, and the next phase's window, let the patient move on; or a named clinician overrides."""
+    """All of these, the next phase's window and `min_days` let the patient move on; or a named clinician overrides."""
+    min_days: int = Field(default=0, ge=0)
+    """The least time in this phase, counted from the day the patient entered it."""
     precautions: tuple[str, ...] = ()
     interventions: tuple[str, ...] = ()
     measures: tuple[Slug, ...] = ()
@@ -172,9 +116,10 @@ class Occasion(Strict):
 
 
 class FollowUpPlan(Sourced):
-    """Follow-ups after discharge (or counted from surgery), and what counts as getting worse."""
+    """Follow-ups after discharge (or counted from surgery, or from the onset), and what counts as getting worse."""
 
-    anchor: Literal["discharge", "surgery"]
+    anchor: Literal["discharge", "surgery", "onset"]
+    """Where the day of the anchor is not known, the follow-ups count from discharge."""
     occasions: tuple[Occasion, ...]
     measures: tuple[Slug, ...]
     answer_days: int
@@ -190,6 +135,33 @@ class FollowUpPlan(Sourced):
     reviewed."""
 
 
+class LateEnrolment(Sourced):
+    """What becomes of a patient who arrives when the first windows are over: decided, and not left to chance."""
+
+    after_days: int = Field(gt=0)
+    """So many days after the onset (after surgery, where the phases count from it)."""
+    then: Literal["begin_as_new", "first_phase", "not_eligible"]
+    """`first_phase`: the phases are passed one by one as the facts meet their gates, for their time is over."""
+
+
+class ConditionRule(Sourced):
+    """Another condition the patient has, and what it changes in the plan of care."""
+
+    condition: Slug
+    label: str
+    precautions: tuple[str, ...] = ()
+    visits_per_week_at_most: float | None = None
+
+
+class SignOff(Strict):
+    """A clinician answers for the content as it stood on that day."""
+
+    by: str
+    on: date
+    digest: str
+    """Of the content (`continuum pathways show`): an edit after the signature is seen."""
+
+
 class Pathway(Sourced):
     """Who is eligible, what to screen, how much therapy, what to measure, when to move on, how to follow up."""
 
@@ -198,37 +170,53 @@ class Pathway(Sourced):
     version: int
     name: str
     status: Literal["sketch", "draft", "signed_off"]
-    """A sketch proves the schema; a draft is complete but no clinician has signed it; see `signed_off_by`."""
-    signed_off_by: str | None = None
+    """A draft may be complete, but no clinician has signed it; a sketch is not even complete, and never suggested."""
+    signed_off: SignOff | None = None
+    signed_off_by: None = Field(default=None, exclude=True)
+    """Journeys under way carry pathways written when a signature was only a name; none was ever signed."""
     service_line: str
+    purpose: str = ""
+    """For whom and to what end, in a sentence or two."""
     codes: tuple[Code, ...]
     eligibility: tuple[str, ...]
     exclude: tuple[Criterion, ...] = ()
     """Any of these makes the referral ineligible for this pathway."""
+    late_enrolment: LateEnrolment | None = None
+    checklist: tuple[str, ...] = ()
+    """What else is looked at or arranged in intake, in words: a chaperone, a hearing test on file."""
     triage: Triage
     usual_level: str
     """The triage level where no rule of the triage holds."""
     red_flags: tuple[RedFlag, ...]
+    modalities: tuple[Contraindication, ...] = ()
+    """What treatments need to be checked before they are booked."""
     measures: tuple[Measure, ...]
     baseline: tuple[Slug, ...]
     """Measures taken at the evaluation, before the plan of care is made."""
     dosing: tuple[DoseRule, ...]
+    conditions: tuple[ConditionRule, ...] = ()
     goals: tuple[GoalRule, ...] = ()
     review: Review
     progress: tuple[ProgressRule, ...]
     before_surgery: tuple[Criterion, ...] = ()
     """What has to be on record before surgery on a surgical pathway (pre-hab)."""
+    at_surgery: tuple[Slug, ...] = ()
+    """Measures recorded with the surgery that later gates ask for (the graft, the size of the tear)."""
     phases: tuple[Phase, ...] = ()
+    phases_from: Literal["surgery", "care"] = "surgery"
+    """What the windows of the phases count from: the day of surgery, or the evaluation."""
     discharge: tuple[Criterion, ...] = ()
     """End state at which care is complete (all of them)."""
     home_programme: tuple[str, ...] = ()
     follow_up: FollowUpPlan
+    gaps: tuple[str, ...] = ()
+    """What is not known or not decided yet, in words: shown to whoever signs."""
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
         known = {m.id for m in self.measures}
         used = {*self.baseline, *self.follow_up.measures, *(g.measure for g in self.goals)}
-        used |= {m for phase in self.phases for m in phase.measures} | set(self.review.measures)
+        used |= {m for phase in self.phases for m in phase.measures} | {*self.review.measures, *self.at_surgery}
         if unknown := used - known:
             raise ValueError(f"measures used but not listed under measures: {', '.join(sorted(unknown))}")
         levels = {level.code for level in self.triage.levels}
@@ -239,9 +227,14 @@ class Pathway(Sourced):
             named = {s for rule in flag.rules for s in (*rule.any_of, *rule.all_of, *rule.also)}
             if unknown := named - signs:
                 raise ValueError(f"red flag {flag.id} has rules over unknown signs: {', '.join(sorted(unknown))}")
-        if self.status == "signed_off" and not self.signed_off_by:
-            raise ValueError("a signed-off pathway names who signed it")
+        if (self.status == "signed_off") != (self.signed_off is not None):
+            raise ValueError("a signed-off pathway says who signed it, when and what (signed_off); others do not")
         return self
+
+    @property
+    def surgical(self) -> bool:
+        """Whether this pathway has rehabilitation after surgery."""
+        return bool(self.phases) and self.phases_from == "surgery"
 
     @property
     def label(self) -> str:
@@ -255,27 +248,3 @@ class Pathway(Sourced):
     def red_flag(self, id: str) -> RedFlag | None:  # noqa: A002
         """The red flag of that id, if this pathway screens for it."""
         return next((f for f in self.red_flags if f.id == id), None)
-
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "Code",
-    "Discipline",
-    "DoseRule",
-    "FlagRule",
-    "FollowUpPlan",
-    "GoalRule",
-    "Occasion",
-    "Pathway",
-    "Phase",
-    "ProgressRule",
-    "Recommendation",
-    "RedFlag",
-    "Review",
-    "ScoreValue",
-    "Sign",
-    "Triage",
-    "TriageLevel",
-    "TriageRule",
-    "Urgency",
-]

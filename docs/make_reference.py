@@ -92,7 +92,7 @@ ABOUT_ACTIONS = """\
 `continuum act ID ACTION --data '{...}'` does one. The fields go into `--data` as one JSON object; a field in brackets
 may be left out. Every action also takes `"note"`, free text: it is kept in PostgreSQL, and Temporal sees only its id.
 A moment is written with its time zone, for example `2026-12-01T10:00:00+04:00`. Signs and measures are named by their
-ids in `pathways/content/red_flags.yaml` and `measures.yaml`.
+ids in `pathways/content/library/`.
 """
 
 ABOUT_CLOCKS = """\

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from care.gate import Criterion
-from care.pathway import DoseRule, FlagRule, Pathway, Phase, RedFlag
+from care.pathway import DoseRule, Pathway, Phase
+from care.red_flag import FlagRule, RedFlag
 from care.score import Measure, ScoreValue, Sourced
 from pathways.loader import PathwayError, files, library, read_pathway
 
@@ -91,8 +92,6 @@ def _unreadable(error: PathwayError) -> list[Finding]:
 
 
 def _head(pathway: Pathway) -> Iterator[Problem]:
-    if pathway.status != "signed_off" and pathway.signed_off_by:
-        yield "signed_off_by", "sign_off", f"a {pathway.status} is signed by nobody; remove it, or change the status"
     if not pathway.codes and pathway.status != "sketch":
         yield "codes", "no_codes", "no referral's codes will ever suggest this pathway; name at least one"
     if not pathway.baseline:
@@ -206,8 +205,8 @@ def _criterion(pathway: Pathway, criterion: Criterion, moment: _Moment, where: s
     if what := _value_problem(pathway, criterion):
         yield f"{where}.value", "value_range", what
     words = _options(pathway, criterion.fact)
-    if words and criterion.op not in ("==", "!="):
-        yield f"{where}.op", "op_for_words", f"{criterion.fact} is a word; compare it with '==' or '!='"
+    if words and criterion.op not in ("==", "!=", "in"):
+        yield f"{where}.op", "op_for_words", f"{criterion.fact} is a word; compare it with '==', '!=' or 'in'"
 
 
 def _fact_problem(pathway: Pathway, fact: str, moment: _Moment) -> tuple[str, str] | None:
@@ -260,8 +259,9 @@ def _value_problem(pathway: Pathway, criterion: Criterion) -> str | None:
     if value is None:
         return None
     if words := _options(pathway, criterion.fact):
-        return None if value in words else f"{criterion.fact} is one of: {', '.join(words)}"
-    if isinstance(value, str | bool):
+        wanted = value if isinstance(value, tuple) else (value,)
+        return None if set(wanted) <= set(words) else f"{criterion.fact} is one of: {', '.join(words)}"
+    if isinstance(value, str | bool | tuple):
         return f"{criterion.fact} is a number"
     measure = pathway.measure(name)
     if measure is None or suffix == "age_days":

@@ -6,25 +6,33 @@ import difflib
 import functools
 import importlib.resources
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from care.model import Strict
-from care.pathway import Pathway, RedFlag, Triage
+from care.model import Slug, Strict
+from care.pathway import Pathway
+from care.red_flag import Contraindication, RedFlag
 from care.score import Measure
+from care.triage import Triage
 
 M = TypeVar("M", bound=BaseModel)
 
-MEASURES = "measures.yaml"
-RED_FLAGS = "red_flags.yaml"
-TRIAGE = "triage.yaml"
-LIBRARIES = (MEASURES, RED_FLAGS, TRIAGE)
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+E = TypeVar("E", bound=_Named)
+
+LIBRARY = "library"
+"""The folder of what pathways name by id; a folder of pathways without one of its own uses ours."""
 
 ICD10 = ("icd-10", "icd10", "i10")
 """How senders name ICD-10 and its national editions, in URLs and in HL7 v2 tables; one family to us."""
@@ -32,15 +40,28 @@ SNOMED = ("snomed", "sct")
 
 
 class MeasuresFile(Strict):
-    """`measures.yaml`: the measures a pathway may name."""
+    """`library/measures/*.yaml`: the measures a pathway may name."""
 
     measures: tuple[Measure, ...]
 
 
 class RedFlagsFile(Strict):
-    """`red_flags.yaml`: the red flags a pathway may name."""
+    """`library/red_flags/*.yaml`: the red flags a pathway may name."""
 
     red_flags: tuple[RedFlag, ...]
+
+
+class ContraindicationsFile(Strict):
+    """`library/contraindications.yaml`: what forbids a modality."""
+
+    contraindications: tuple[Contraindication, ...]
+
+
+class SchedulesFile(Strict):
+    """`library/schedules.yaml`: reviews and follow-ups that many pathways share; a pathway adds its own to one."""
+
+    review: dict[Slug, dict[str, Any]]
+    follow_up: dict[Slug, dict[str, Any]]
 
 
 class PathwayError(ValueError):
@@ -59,7 +80,7 @@ class PathwayError(ValueError):
         return (self, *self.others)
 
 
-class StrictLoader(yaml.SafeLoader):
+class StrictLoader(yaml.CSafeLoader):
     """Safe YAML; a key written twice is a mistake, not a second opinion."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -79,17 +100,40 @@ class Library:
     """The entries that pathways name by id, and the provider's triage."""
 
     def __init__(self, folder: Traversable) -> None:
-        measures = _read(folder / MEASURES, MeasuresFile).measures
-        flags = _read(folder / RED_FLAGS, RedFlagsFile).red_flags
-        self.measures = {m.id: m for m in measures}
-        self.red_flags = {f.id: f for f in flags}
-        for name, found, kept in ((MEASURES, measures, self.measures), (RED_FLAGS, flags, self.red_flags)):
-            if len(found) != len(kept):
-                ids = [entry.id for entry in found]
-                twice = sorted({i for i in ids if ids.count(i) > 1})
-                raise PathwayError(name, "", f"written twice: {', '.join(twice)}; keep one of each")
-        path = folder / TRIAGE
-        self.triage = _read(path, Triage) if path.is_file() else Triage(levels=(), rules=())
+        self.measures = _entries(folder / "measures", MeasuresFile, lambda file: file.measures)
+        self.red_flags = _entries(folder / "red_flags", RedFlagsFile, lambda file: file.red_flags)
+        self.contraindications = _entries(
+            folder / "contraindications.yaml", ContraindicationsFile, lambda file: file.contraindications
+        )
+        triage, schedules = folder / "triage.yaml", folder / "schedules.yaml"
+        self.triage = _read(triage, Triage) if triage.is_file() else Triage(levels=(), rules=())
+        self.schedules = (
+            _read(schedules, SchedulesFile) if schedules.is_file() else SchedulesFile(review={}, follow_up={})
+        )
+
+
+def _entries(place: Traversable, model: type[M], of: Callable[[M], Iterable[E]]) -> dict[str, E]:
+    """The entries of one file, or of all files in a folder, by id."""
+    found: dict[str, E] = {}
+    if not place.is_dir() and not place.is_file():
+        return found
+    for path in _yaml_files(place) if place.is_dir() else [place]:
+        for entry in of(_read(path, model)):
+            if entry.id in found:
+                raise PathwayError(path.name, entry.id, "written twice in the library; keep one of each")
+            found[entry.id] = entry
+    return found
+
+
+def _yaml_files(folder: Traversable) -> list[Traversable]:
+    """The YAML files of a folder and of those in it, by name."""
+    found: list[Traversable] = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found += _yaml_files(entry)
+        elif entry.name.endswith(".yaml"):
+            found.append(entry)
+    return sorted(found, key=lambda f: f.name)
 
 
 def read_yaml(path: Traversable) -> Mapping[str, Any]:
@@ -110,9 +154,15 @@ def read_yaml(path: Traversable) -> Mapping[str, Any]:
 def read_pathway(path: Traversable, library: Library) -> Pathway:
     """One pathway file, with the library's entries in place of their ids."""
     data = dict(read_yaml(path))
-    for key, entries in (("measures", library.measures), ("red_flags", library.red_flags)):
+    for key, entries in (
+        ("measures", library.measures),
+        ("red_flags", library.red_flags),
+        ("modalities", library.contraindications),
+    ):
         if key in data:
             data[key] = _resolve(path.name, key, data[key], entries)
+    for key, schedules in (("review", library.schedules.review), ("follow_up", library.schedules.follow_up)):
+        data[key] = _on_schedule(path.name, key, data.get(key), schedules)
     own = data.get("triage", {})
     if not isinstance(own, dict):
         raise PathwayError(path.name, "triage", "leave it out, or give `rules:` (and perhaps `levels:`) of its own")
@@ -120,18 +170,33 @@ def read_pathway(path: Traversable, library: Library) -> Pathway:
     return _check(path.name, data, Pathway)
 
 
+def _on_schedule(file: str, key: str, data: Any, schedules: Mapping[str, Mapping[str, Any]]) -> Any:
+    """`schedule: standard` stands for what the library says of it; what the pathway says itself goes before it."""
+    if not isinstance(data, dict) or "schedule" not in data:
+        return data
+    own = {k: v for k, v in data.items() if k != "schedule"}
+    name = data["schedule"]
+    if not isinstance(name, str) or name not in schedules:
+        what = f"the library has no schedule {name!r}{_close(str(name), schedules)}"
+        raise PathwayError(file, f"{key}.schedule", what)
+    return {**schedules[name], **own}
+
+
 def files(directory: Path | None = None) -> list[Traversable]:
-    """The pathway files of a folder, or of the package, by name; the library's files are not among them."""
+    """The pathway files of a folder and of those in it, or of the package, by name; the library is not among them."""
     folder = _folder(directory)
     if not folder.is_dir():
         raise PathwayError(str(directory), "", "there is no such folder of pathways")
-    found = (f for f in folder.iterdir() if f.name.endswith(".yaml") and f.name not in LIBRARIES)
+    here = [f for f in folder.iterdir() if f.name != LIBRARY]
+    found = [f for f in here if f.is_file() and f.name.endswith(".yaml")]
+    found += [f for inner in here if inner.is_dir() for f in _yaml_files(inner)]
     return sorted(found, key=lambda f: f.name)
 
 
 def library(directory: Path | None = None) -> Library:
-    """The library of a folder, or of the package."""
-    return Library(_folder(directory))
+    """The library of a folder, or of the package where the folder has none of its own."""
+    own = _folder(directory) / LIBRARY
+    return Library(own if own.is_dir() else _folder(None) / LIBRARY)
 
 
 def load_all(directory: Path | None = None) -> dict[tuple[str, int], Pathway]:

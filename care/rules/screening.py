@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from care.model import Model, Slug
-from care.pathway import FlagRule, RedFlag, Urgency
+from care.red_flag import FlagRule, RedFlag, Urgency
 from care.rules import Rule
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from care.gate import Check, Criterion, Facts, checks
 from care.model import Model
-from care.pathway import Triage
 from care.rules import Rule
+from care.triage import Triage
 
 
 class Candidate(Model):

@@ -15,20 +15,9 @@ import pathways
 from care.facts import improvement, losses, person_facts, plan_facts, score_facts
 from care.gate import Criterion, Facts, Op, checks
 from care.model import Model
-from care.pathway import (
-    DoseRule,
-    FlagRule,
-    GoalRule,
-    Occasion,
-    Pathway,
-    ProgressRule,
-    RedFlag,
-    Sign,
-    Triage,
-    TriageLevel,
-    TriageRule,
-)
+from care.pathway import DoseRule, GoalRule, Occasion, Pathway, ProgressRule
 from care.plan import Goal, PlanOfCare
+from care.red_flag import FlagRule, RedFlag, Sign
 from care.rules import Decided, Rule
 from care.rules.dosing import PLAN, Evaluation, PlannedCourse
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
@@ -38,6 +27,7 @@ from care.rules.registry import RULES, rerun
 from care.rules.screening import SCREEN, Screening, ScreeningResult
 from care.rules.triage import ELIGIBLE, PRIORITISE, Candidate, Waiting
 from care.score import Measure, Score
+from care.triage import Triage, TriageLevel, TriageRule
 
 NOW = datetime(2026, 6, 1, 10, 0, tzinfo=UTC)
 LBP = pathways.load("low_back_pain")

@@ -56,7 +56,7 @@ def test_every_entry_has_basis_and_source_and_nothing_is_signed_off() -> None:
     entries: list[tuple[str, Sourced]] = []
     for pathway in pathways.load_all().values():
         assert pathway.status != "signed_off"
-        assert pathway.signed_off_by is None
+        assert pathway.signed_off is None
         entries += sourced(pathway, pathway.label)
     assert len(entries) > 100
     for where, entry in entries:
