@@ -10,13 +10,14 @@ from datetime import date
 from hashlib import sha256
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from care.actor import Actor
 from care.clock import HoldReason
 from care.journey import Stage
 from care.model import ActionId, NoteId, NoticeId, PersonId, Slug, Strict
-from care.pathway import Recommendation
+from care.pathway import Discipline, Recommendation
+from care.plan import Dose
 from care.referral import ReferralUrgency
 from care.score import ScoreValue
 from care.task import Owner
@@ -313,6 +314,24 @@ class Evaluate(Action):
 
     scores: dict[Slug, ScoreValue]
     clinician: PersonId
+    doses: dict[Discipline, Dose] = {}
+    """The therapist's own numbers for a discipline: needed where the pathway has none; others need a note."""
+    conditions: tuple[Slug, ...] = ()
+    """Other conditions the patient has, of those the pathway asks about."""
+    authorised_visits: int | None = Field(default=None, ge=0, le=400)
+    """What the payer has authorised already."""
+
+
+class EditPlan(Action):
+    """The therapist changes the numbers or the targets of a plan of care; a note says why.
+
+    More than what was certified has to be certified anew.
+    """
+
+    plan: str
+    dose: Dose = Dose()
+    targets: dict[Slug, float] = {}
+    """New targets, by the goal's measure."""
 
 
 class CertifyPlan(Action):
@@ -393,9 +412,10 @@ class PlanSurgery(Action):
 
 
 class RecordSurgery(Action):
-    """Surgery took place."""
+    """Surgery took place; `scores` are what the pathway wants to know of it (the graft, the size of the tear)."""
 
     done_at: AwareDatetime
+    scores: dict[Slug, ScoreValue] = {}
 
 
 class OverrideGate(Action):

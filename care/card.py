@@ -60,7 +60,7 @@ def _facts(journey: Journey) -> str:
         rows.append(("Pathway", f"{journey.pathway.name}, version {journey.pathway.version}"))
     if journey.referral.priority:
         rows.append(("Priority", journey.referral.priority))
-    if journey.phase is not None and journey.stage == "PostSurgeryRehab":
+    if journey.phase is not None and journey.stage in ("Therapy", "PostSurgeryRehab"):
         content = journey.phase_content()
         rows.append(("Phase", f"{journey.phase.n}: {content.name if content else ''}"))
     rows += [

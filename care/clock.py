@@ -120,7 +120,7 @@ EVENTS: dict[EventKind, EventRule] = {
     "gate_opens": EventRule(
         label="The next phase may begin",
         starts="a phase begins",
-        due="the first day of the next phase's window, counted from surgery",
+        due="the first day of the next phase's window, and the least time in this one",
         then="the gate is tried; it opens only when every criterion is met",
         ends="the phase ends",
         pauses_for=ANY_HOLD,
@@ -138,7 +138,7 @@ EVENTS: dict[EventKind, EventRule] = {
     "follow_up": EventRule(
         label="A follow-up is due",
         starts="the summary is signed",
-        due="the days that the pathway says, after discharge or surgery",
+        due="the days that the pathway says, after discharge, surgery or the onset",
         then="the patient is asked by message, or called (call_patient) without consent to messages",
         ends="care begins again",
         pauses_for=PATIENT_CANNOT,

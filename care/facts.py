@@ -63,12 +63,15 @@ def person_facts(pathway: Pathway, *, age: int | None, sex: str | None) -> Facts
 
 
 def plan_facts(plan: PlanOfCare, pathway: Pathway, now: datetime) -> Facts:
-    """Visits attended, weeks since the plan began, reviews without gain, and goals met in per cent."""
+    """Visits attended and missed, weeks since the plan began, reviews without gain, goals met in per cent."""
     facts: Facts = {
         "visits": plan.visits_attended,
         "weeks": (now - plan.started_at).days // 7,
         "reviews_without_gain": plan.reviews_without_gain,
+        "missed_visits": plan.visits_missed,
     }
+    if due := plan.visits_attended + plan.visits_missed:
+        facts["attended_pct"] = round(100 * plan.visits_attended / due, 1)
     if plan.goals:
         facts["goals_met_pct"] = round(100 * sum(goal.met for goal in plan.goals) / len(plan.goals), 1)
     return facts

@@ -57,11 +57,13 @@ class Surgery(State):
 
 
 class PhaseState(State):
-    """The phase of post-surgery rehabilitation a patient is in."""
+    """The phase a patient is in, after surgery or within therapy."""
 
     n: int
     entered_at: datetime
     opened_by: Literal["gate", "override", "start"] = "start"
+    counted_from: datetime | None = None
+    """What the windows of the phases count from; None (of old): from surgery."""
 
 
 class Ending(State):
@@ -143,6 +145,8 @@ class Journey(State):
     tasks: list[Task] = []
     flags: list[OpenFlag] = []
     screened: bool = False
+    conditions: list[Slug] = []
+    """Other conditions the patient has, of those the pathway asks about."""
     lasting_signs: list[Slug] = []
     """Signs answered yes that stay true, counted in every later screen."""
     plans: list[PlanOfCare] = []

@@ -39,10 +39,11 @@ class DoseRule(Sourced):
     label: str
     discipline: Discipline
     when: tuple[Criterion, ...] = ()
-    visits: tuple[int, int]
+    visits: tuple[int, int] | None = None
     """Fewest and most visits; the plan starts from the most and ends earlier when the goals are met."""
-    weeks: int
-    visits_per_week: float
+    weeks: int | None = None
+    visits_per_week: float | None = None
+    """Visits, weeks and visits a week that no source gives are left out: the therapist says them at the evaluation."""
     visit_minutes: int = 30
     self_care: bool = False
     """No course of visits: advice, a home plan and checks by message."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
+from pydantic import Field
+
 from care.gate import Facts, Op
-from care.model import Model, PersonId, Slug, Sparse, State
+from care.model import Model, PersonId, Slug, Sparse, State, Strict
 from care.pathway import Discipline
 from care.score import Basis, ScoreValue
 
@@ -27,6 +29,20 @@ class Value(Model):
     value: float
     unit: str
     origin: Origin
+
+
+class Dose(Strict):
+    """What a therapist says of a dose: at the evaluation, or when a plan is edited."""
+
+    visits: int | None = Field(default=None, ge=0, le=400)
+    weeks: int | None = Field(default=None, ge=1, le=104)
+    visits_per_week: float | None = Field(default=None, gt=0, le=21)
+    visit_minutes: int | None = Field(default=None, ge=5, le=480)
+
+    @property
+    def said(self) -> dict[str, float]:
+        """The values that were given, by name."""
+        return self.model_dump(exclude_none=True)
 
 
 class Goal(State):
@@ -78,6 +94,8 @@ class PlanOfCare(State):
     visit_minutes: Value
     goals: list[Goal] = []
     interventions: tuple[str, ...] = ()
+    precautions: tuple[str, ...] = ()
+    """For the other conditions this patient has."""
     clinician: PersonId | None = None
     started_at: datetime
     certify_by: datetime | None = None

@@ -31,6 +31,10 @@ REFERENCE = Path(__file__).parent / "reference"
 WRITTEN = "This page is written by `docs/make_reference.py`. Do not edit it by hand.\n"
 
 WORDS = {
+    "authorised_visits": "whole number of visits",
+    "conditions": "a list of conditions' ids",
+    "dose": "`{visits, weeks, visits_per_week, visit_minutes}`, any of them",
+    "doses": "`{discipline: {visits, weeks, visits_per_week, visit_minutes}}`",
     "clinician": "a person's id",
     "days_since_onset": "whole number of days",
     "document": "a document's id",
@@ -216,7 +220,7 @@ def _type(name: str, schema: dict[str, Any]) -> str:
         return ", ".join(f"`{code}`" for code in schema["enum"])
     if "const" in schema:
         return f"`{schema['const']}`"
-    if schema.get("type") == "object":
+    if schema.get("type") == "object" and name not in WORDS:
         return "`{sign: true or false}`" if name == "answers" else "`{measure: value}`"
     if schema.get("format") == "date-time":
         return "a moment"

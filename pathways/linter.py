@@ -16,8 +16,17 @@ from care.score import Measure, ScoreValue, Sourced
 from pathways.loader import PathwayError, files, library, read_pathway
 
 AT_INTAKE = frozenset({"age", "days_since_onset", "urgency"})
-AT_EVALUATION = AT_INTAKE | {"weeks_since_surgery", "earlier_plans"}
-IN_PLAN = AT_EVALUATION | {"visits", "weeks", "reviews_without_gain", "goals_met_pct"}
+AT_EVALUATION = AT_INTAKE | {"weeks_since_surgery", "weeks_since_onset", "earlier_plans"}
+IN_PLAN = AT_EVALUATION | {
+    "visits",
+    "weeks",
+    "reviews_without_gain",
+    "goals_met_pct",
+    "missed_visits",
+    "attended_pct",
+    "phase",
+    "days_in_phase",
+}
 URGENCIES = ("routine", "urgent", "asap", "stat")
 SUFFIXES = ("baseline", "change", "gain", "gain_pct", "norm", "age_days", "loss")
 ORDER = {"E0": 0, "E1": 1, "E2": 2, "E3": 3, "N": 4}
@@ -171,9 +180,10 @@ def _criteria(pathway: Pathway) -> Iterator[Problem]:
 def _all_criteria(pathway: Pathway) -> Iterator[tuple[str, Criterion, _Moment]]:
     baseline = frozenset(pathway.baseline)
     in_phases = frozenset(m for phase in pathway.phases for m in phase.measures)
-    by_review = baseline | in_phases | frozenset(pathway.review.measures)
+    at_surgery = frozenset(pathway.at_surgery)
+    by_review = baseline | in_phases | at_surgery | frozenset(pathway.review.measures)
     intake = _Moment("at intake", AT_INTAKE, frozenset())
-    evaluation = _Moment("at the evaluation", AT_EVALUATION, baseline)
+    evaluation = _Moment("at the evaluation", AT_EVALUATION, baseline | at_surgery)
     review = _Moment("at a review", IN_PLAN, by_review)
     asked = frozenset(pathway.follow_up.measures)
     after = _Moment("at follow-up", frozenset({"age"}), asked, after_discharge=True)
@@ -182,7 +192,7 @@ def _all_criteria(pathway: Pathway) -> Iterator[tuple[str, Criterion, _Moment]]:
     groups += [(f"dosing[{n}].when", rule.when, evaluation) for n, rule in enumerate(pathway.dosing)]
     groups += [(f"progress[{n}].when", rule.when, review) for n, rule in enumerate(pathway.progress)]
     groups += [("before_surgery", pathway.before_surgery, evaluation), ("discharge", pathway.discharge, review)]
-    taken = baseline
+    taken = baseline | at_surgery
     for n, phase in enumerate(pathway.phases):
         taken |= frozenset(phase.measures)
         groups.append((f"phases[{n}].gate", phase.gate, _Moment(f"in phase {phase.n}", IN_PLAN, taken)))
@@ -235,8 +245,10 @@ def _fact_problem(pathway: Pathway, fact: str, moment: _Moment) -> tuple[str, st
 def _general_fact_problem(pathway: Pathway, name: str, moment: _Moment) -> tuple[str, str] | None:
     if name not in moment.general:
         return "not_yet_known", f"{name} is not known {moment.name}; known then: {', '.join(sorted(moment.general))}"
-    if name == "weeks_since_surgery" and not pathway.phases:
-        return "unknown_fact", "weeks_since_surgery is only known on a pathway with phases"
+    if name == "weeks_since_surgery" and not pathway.surgical:
+        return "unknown_fact", "weeks_since_surgery is only known on a pathway with phases after surgery"
+    if name in ("phase", "days_in_phase") and not pathway.phases:
+        return "unknown_fact", f"{name} is only known on a pathway with phases"
     if name == "goals_met_pct" and not pathway.goals:
         return "unknown_fact", "goals_met_pct is only known on a pathway with goals"
     return None
@@ -298,16 +310,17 @@ def _dosing(pathway: Pathway) -> Iterator[Problem]:
 
 
 def _dose(rule: DoseRule, where: str) -> Iterator[Problem]:
-    fewest, most = rule.visits
+    fewest, most = rule.visits or (0, 0)
     if not 0 <= fewest <= most:
         yield f"{where}.visits", "visits_order", "fewest first, then most"
-    if rule.weeks < 1 or rule.visits_per_week <= 0:
+    weeks, per_week = rule.weeks, rule.visits_per_week
+    if (weeks is not None and weeks < 1) or (per_week is not None and per_week <= 0):
         yield where, "dose_empty", "weeks and visits_per_week are more than nothing"
-    elif most > rule.weeks * rule.visits_per_week + 0.5:
-        yield f"{where}.visits", "dose_too_short", f"{most} visits do not fit into {rule.weeks} weeks at that frequency"
-    if rule.self_care and not rule.check_days:
+    elif weeks is not None and per_week is not None and most > weeks * per_week + 0.5:
+        yield f"{where}.visits", "dose_too_short", f"{most} visits do not fit into {weeks} weeks at that frequency"
+    if rule.self_care and (not rule.check_days or weeks is None):
         yield f"{where}.check_days", "self_care_unchecked", "self-care without a check loses the patient; name the days"
-    if list(rule.check_days) != sorted({d for d in rule.check_days if 0 < d <= rule.weeks * 7}):
+    if list(rule.check_days) != sorted({d for d in rule.check_days if 0 < d <= (weeks or 0) * 7}):
         yield f"{where}.check_days", "check_days_order", "days rise, and lie within the plan's weeks"
 
 
@@ -329,8 +342,11 @@ def _goals(pathway: Pathway) -> Iterator[Problem]:
 
 
 def _phases(pathway: Pathway) -> Iterator[Problem]:
-    if pathway.before_surgery and not pathway.phases:
-        yield "before_surgery", "no_phases", "there is no surgery on a pathway without phases"
+    if (pathway.before_surgery or pathway.at_surgery) and not pathway.surgical:
+        yield "before_surgery", "no_phases", "there is no surgery on a pathway without phases after it"
+    for n, rule in enumerate(pathway.dosing if pathway.surgical else ()):
+        if rule.visits is None or rule.weeks is None or rule.visits_per_week is None:
+            yield f"dosing[{n}]", "dose_missing", "after surgery a plan is made without a therapist: give all numbers"
     for n, phase in enumerate(pathway.phases):
         where = f"phases[{n}]"
         start, end = phase.window_days
@@ -359,7 +375,7 @@ def _follow_up(pathway: Pathway) -> Iterator[Problem]:
         yield "follow_up.worse", "no_worse", "nobody would notice getting worse; name at least one criterion"
     if plan.answer_days < 1 or plan.reminders < 0 or plan.call_within_days < 1:
         yield "follow_up", "follow_up_days", "answer_days and call_within_days are 1 or more, reminders 0 or more"
-    if plan.anchor == "surgery" and not pathway.phases:
+    if plan.anchor == "surgery" and not pathway.surgical:
         yield "follow_up.anchor", "no_phases", "there is no surgery to count from on a pathway without phases"
     if len({o.id for o in plan.occasions}) != len(plan.occasions):
         yield "follow_up.occasions", "occasion_twice", "each occasion has an id of its own"

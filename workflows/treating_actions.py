@@ -1,4 +1,4 @@
-"""Actions of the stages in which a patient is treated: appointments, and the certification of the plan."""
+"""Actions of the stages in which a patient is treated: appointments, the certification of the plan, phases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.clock import Clock
     from care.draft import Draft
-    from care.steps import authorisation, certification, reports, visits, winning_back
+    from care.steps import authorisation, certification, editing, phases, reports, visits, winning_back
 
 
 class TreatingActions(CommonActions):
@@ -27,6 +27,10 @@ class TreatingActions(CommonActions):
                 authorisation.ends(draft, clock)
             case "drop_off":
                 winning_back.dropped_off(draft, clock)
+            case "gate_opens":
+                phases.gate_opens(draft, clock)
+            case "phase_review":
+                phases.review_date(draft, clock)
             case _:
                 super().on_clock(draft, clock)
 
@@ -55,6 +59,14 @@ class TreatingActions(CommonActions):
     @certify_plan.validator
     def _check_certify_plan(self, action: act.CertifyPlan) -> None:
         self.check(action, certification.certify)
+
+    @workflow.update(description="A therapist changes the numbers or the targets of a plan of care.")
+    async def edit_plan(self, action: act.EditPlan) -> act.Answer:
+        return await self.carry_out(action, editing.edit_plan)
+
+    @edit_plan.validator
+    def _check_edit_plan(self, action: act.EditPlan) -> None:
+        self.check(action, editing.edit_plan)
 
     @workflow.update(description="The progress report of a plan is written.")
     async def file_progress_report(self, action: act.FileProgressReport) -> act.Answer:
@@ -87,3 +99,19 @@ class TreatingActions(CommonActions):
     @record_contact.validator
     def _check_record_contact(self, action: act.RecordContact) -> None:
         self.check(action, winning_back.record_contact)
+
+    @workflow.update(description="A clinician lets the patient into the next phase and signs for it.")
+    async def override_gate(self, action: act.OverrideGate) -> act.Answer:
+        return await self.carry_out(action, phases.override_gate)
+
+    @override_gate.validator
+    def _check_override_gate(self, action: act.OverrideGate) -> None:
+        self.check(action, phases.override_gate)
+
+    @workflow.update(description="Decide about a phase that has not ended by its review date.")
+    async def review_phase(self, action: act.ReviewPhase) -> act.Answer:
+        return await self.carry_out(action, phases.review_phase)
+
+    @review_phase.validator
+    def _check_review_phase(self, action: act.ReviewPhase) -> None:
+        self.check(action, phases.review_phase)

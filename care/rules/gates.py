@@ -1,4 +1,4 @@
-"""Gates between the phases after surgery: criteria AND minimum time."""
+"""Gates between phases: criteria AND minimum time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ class AtGate(Model):
     criteria: tuple[Criterion, ...]
     facts: Facts
     next_window_day: int | None
-    """Days after surgery from which the next phase may be entered; None after the last phase."""
+    """Days from which the next phase may be entered; None after the last phase."""
     surgery_at: datetime
+    """What the days count from: surgery, or the evaluation where the phases count from care."""
+    least_until: datetime | None = None
+    """Until then the patient stays in this phase at least."""
     now: datetime
 
 
@@ -38,7 +41,8 @@ class GateResult(Model):
 def decide(at: AtGate) -> GateResult:
     """All criteria and the minimum time; time alone never opens a gate, one without criteria neither."""
     held = checks(at.criteria, at.facts)
-    not_before = None if at.next_window_day is None else at.surgery_at + timedelta(days=at.next_window_day)
+    window = None if at.next_window_day is None else at.surgery_at + timedelta(days=at.next_window_day)
+    not_before = max((moment for moment in (window, at.least_until) if moment is not None), default=None)
     in_time = not_before is None or at.now >= not_before
     return GateResult(opens=in_time and bool(held) and all(c.met for c in held), checks=held, not_before=not_before)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from care import action as act
 from care.clock import Clock
 from care.draft import Draft, Refused
 from care.facts import losses, score_facts
 from care.gate import named_facts
-from care.journey import Ending, FollowUpState, Stage
+from care.journey import Ending, FollowUpState, Journey, Stage
 from care.pathway import FollowUpPlan, Occasion
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
 from care.steps import common, endings, referral, require
@@ -20,8 +20,7 @@ def enter(d: Draft) -> None:
     common.enter(d, Stage.FOLLOW_UP)
     pathway, ending = d.journey.the_pathway, _ending(d)
     plan = pathway.follow_up
-    surgery = d.journey.surgery.done_at if d.journey.surgery else None
-    anchor = surgery if plan.anchor == "surgery" and surgery else ending.at
+    anchor = _anchor(d.journey, plan.anchor) or ending.at
     scheduled, decided = d.decide(
         SCHEDULE,
         Schedule(pathway=pathway.label, occasions=plan.occasions, anchor_at=anchor, discharged_at=ending.at),
@@ -35,6 +34,15 @@ def enter(d: Draft) -> None:
     d.journey.open_access_until = until
     d.start_clock("open_access", "journey", until, "The patient may come back without a new referral")
     endings.complete_if_done(d)
+
+
+def _anchor(journey: Journey, anchor: str) -> datetime | None:
+    """The day the occasions count from, where it is known."""
+    if anchor == "surgery" and journey.surgery is not None:
+        return journey.surgery.done_at
+    if anchor == "onset" and journey.referral.days_since_onset is not None:
+        return journey.referral.received_at - timedelta(days=journey.referral.days_since_onset)
+    return None
 
 
 def due(d: Draft, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from care import action as act
 from care.calendar import Calendar
 from care.draft import Draft
 from care.facts import person_facts
-from care.gate import Facts
+from care.gate import Criterion, Facts
 from care.journey import Journey, Stage
 from care.pathway import Pathway
 from care.referral import Clinic
@@ -55,8 +55,10 @@ def choose_pathway(d: Draft, a: act.ChoosePathway, pathway: Pathway) -> None:
 
 
 def _follow(d: Draft, pathway: Pathway, how: str) -> None:
+    known = facts(d.journey, pathway)
+    too_late = _too_late(pathway)
     eligibility, decided = d.decide(
-        ELIGIBLE, Candidate(pathway=pathway.label, exclude=pathway.exclude, facts=facts(d.journey, pathway))
+        ELIGIBLE, Candidate(pathway=pathway.label, exclude=(*pathway.exclude, *too_late), facts=known)
     )
     d.journey.pathway = pathway
     if eligibility.eligible:
@@ -65,6 +67,14 @@ def _follow(d: Draft, pathway: Pathway, how: str) -> None:
         why = "; ".join(c.words() for c in eligibility.excluded_by)
         d.write("not_eligible", f"Not eligible for {pathway.name}: {why}", decided=decided)
         d.journey.pathway = None
+
+
+def _too_late(pathway: Pathway) -> tuple[Criterion, ...]:
+    """Where the pathway decides that whoever comes so late is not for it."""
+    late = pathway.late_enrolment
+    if late is None or late.then != "not_eligible":
+        return ()
+    return (Criterion(fact="days_since_onset", op=">=", value=late.after_days),)
 
 
 def facts(journey: Journey, pathway: Pathway) -> Facts:

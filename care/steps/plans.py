@@ -10,7 +10,8 @@ from care.draft import Draft, Refused
 from care.facts import improvement, person_facts, plan_facts, score_facts
 from care.gate import Criterion, Facts
 from care.journey import Ending, Journey, Stage
-from care.plan import Goal, PlanOfCare
+from care.pathway import Discipline
+from care.plan import Dose, Goal, PlanOfCare
 from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
 from care.rules.progress import REVIEW, Advice, course
 from care.steps import endings, require
@@ -51,17 +52,30 @@ def facts(journey: Journey, d: Draft, plan: PlanOfCare | None = None) -> Facts:
         known |= plan_facts(plan, pathway, d.now)
     if referral.days_since_onset is not None:
         known["days_since_onset"] = referral.days_since_onset + (d.now - referral.received_at).days
+        known["weeks_since_onset"] = int(known["days_since_onset"]) // 7
     if journey.surgery is not None and journey.surgery.done_at is not None:
         known["weeks_since_surgery"] = (d.now - journey.surgery.done_at).days // 7
+    if journey.phase is not None:
+        known["phase"] = journey.phase.n
+        known["days_in_phase"] = (d.now - journey.phase.entered_at).days
     return known
 
 
-def make(d: Draft, clinician: str | None) -> list[PlanOfCare]:
-    """From the patient's own facts to a plan for each discipline, each value with its origin."""
+def make(
+    d: Draft,
+    clinician: str | None,
+    *,
+    said: dict[Discipline, Dose] | None = None,
+    authorised_visits: int | None = None,
+) -> list[PlanOfCare]:
+    """From the patient's own facts to a plan for each discipline, each value with its origin.
+
+    Raises Refused where a number is missing that neither the pathway nor the therapist (`said`) gives.
+    """
     pathway = d.journey.the_pathway
     known = facts(d.journey, d)
     measured = {g.measure for g in pathway.goals}
-    looked_at = {c.fact for rule in pathway.dosing for c in rule.when} | measured
+    looked_at = {name for rule in pathway.dosing for c in rule.when for name in c.facts()} | measured
     course_of_care, decided = d.decide(
         PLAN,
         Evaluation(
@@ -70,8 +84,13 @@ def make(d: Draft, clinician: str | None) -> list[PlanOfCare]:
             goals=pathway.goals,
             measures=tuple(m for m in pathway.measures if m.id in measured),
             facts={k: v for k, v in known.items() if k in looked_at},
+            said=said or {},
+            conditions=tuple(c for c in pathway.conditions if c.condition in d.journey.conditions),
+            authorised_visits=authorised_visits,
         ),
     )
+    lacking = "; ".join(course_of_care.missing)
+    require(not lacking, "DoseMissing", f"{pathway.label} has no number here, the therapist says it (doses): {lacking}")
     require(course_of_care.care, "NoPlan", "the pathway has no dose for these findings: choose another pathway")
     made = [begin(d, care, course_of_care.goals, clinician) for care in course_of_care.care]
     words = (
@@ -106,6 +125,7 @@ def begin(
         weeks=care.weeks,
         visit_minutes=care.visit_minutes,
         interventions=care.interventions,
+        precautions=care.precautions,
         clinician=clinician,
         started_at=started_at,
         certify_by=None if care.self_care else started_at + CERTIFY_WITHIN,

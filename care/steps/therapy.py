@@ -10,7 +10,7 @@ from care.draft import Draft, Refused
 from care.gate import checks
 from care.journey import Stage, Surgery
 from care.plan import PlanOfCare
-from care.steps import common, endings, plans, reports, require, visits
+from care.steps import common, endings, phases, plans, reports, require, visits
 
 
 def enter(d: Draft) -> None:
@@ -21,6 +21,7 @@ def enter(d: Draft) -> None:
     if d.journey.ending is not None:  # of the course before: it is no longer to be taken back
         d.journey.ending = d.journey.ending.model_copy(update={"stage": None, "plans": [], "tasks": [], "clocks": []})
     d.journey.follow_up = None
+    d.journey.phase = None
     d.journey.first_visits_missed = 0
     d.open_task("book_visit")
     d.open_task("first_visit", due=d.journey.referral.first_visit_by)
@@ -36,13 +37,24 @@ def record_visit(d: Draft, a: act.RecordVisit) -> None:
             d.open_task("book_visit")
         return
     _after_scores(d, plan)
+    _try_gate(d)
+    if d.journey.next_stage is not None:
+        return
     review = d.journey.the_pathway.review
     if plan.visits_attended >= plan.visits_planned.value:
         plans.owe_review(d, plan, "the planned visits are used")
         return
     if plan.visits_attended - plan.visits_at_review >= review.every_visits:
         plans.owe_review(d, plan, f"after {review.every_visits} visits")
-    visits.owe_next(d, plan.id)
+    _owe_next(d, plan)
+
+
+def _owe_next(d: Draft, plan: PlanOfCare) -> None:
+    """The plan's next visit, unless the patient is in a phase that may do without any."""
+    if phases.under_way(d.journey):
+        phases.owe_visits(d)
+    else:
+        visits.owe_next(d, plan.id)
 
 
 def record_scores(d: Draft, a: act.RecordScores) -> None:
@@ -50,6 +62,12 @@ def record_scores(d: Draft, a: act.RecordScores) -> None:
     common.record_scores(d, a)
     for plan in d.journey.active_plans:
         _after_scores(d, plan)
+    _try_gate(d)
+
+
+def _try_gate(d: Draft) -> None:
+    if phases.under_way(d.journey) and d.journey.active_plans:
+        phases.try_gate(d)
 
 
 def _after_scores(d: Draft, plan: PlanOfCare) -> None:
@@ -70,11 +88,14 @@ def evaluate(d: Draft, a: act.Evaluate) -> None:
     known = plans.facts(journey, d)
     missing = [m for m in pathway.baseline if m not in known]
     require(not missing, "BaselineMissing", f"the evaluation also needs: {', '.join(missing)}")
-    made = plans.make(d, a.clinician)
+    _own_numbers(d, a)
+    made = plans.make(d, a.clinician, said=a.doses, authorised_visits=a.authorised_visits)
+    if pathway.phases and not pathway.surgical and not phases.under_way(journey):
+        phases.begin(d, d.now)  # a change of plan goes on in the phase the patient is in
     for plan in made:
         if not plan.self_care:
             _next_review(d, plan)
-            visits.owe_next(d, plan.id)
+            _owe_next(d, plan)
     # The evaluation was the first visit of the course, and counts as one; the day is one of treatment.
     made[0].visits_attended += 1
     reports.count(d, made[0], journey.the_calendar.local(d.now).date())
@@ -84,6 +105,25 @@ def evaluate(d: Draft, a: act.Evaluate) -> None:
     d.answer_referrer("in-progress", "5.1.4", visits_done=made[0].visits_attended, visits_planned=_planned(d))
     d.tell("patient", "plan_ready")
     d.tell("referrer", "journey_news", news="plan_of_care")
+
+
+def _own_numbers(d: Draft, a: act.Evaluate) -> None:
+    """Conditions and numbers that the therapist names; a number beside the pathway's own needs a reason."""
+    pathway = d.journey.the_pathway
+    asked = {c.condition for c in pathway.conditions}
+    unknown = sorted(set(a.conditions) - asked)
+    known = ", ".join(sorted(asked)) or "none"
+    require(not unknown, "UnknownCondition", f"{pathway.label} asks about these other conditions: {known}")
+    d.journey.conditions = sorted({*d.journey.conditions, *a.conditions})
+    disciplines = {rule.discipline for rule in pathway.dosing}
+    plans_for = ", ".join(sorted(disciplines))
+    require(set(a.doses) <= disciplines, "UnknownDiscipline", f"{pathway.label} plans for: {plans_for}")
+    given = {rule.discipline for rule in pathway.dosing if rule.visits and rule.weeks and rule.visits_per_week}
+    require(
+        a.note or not given & set(a.doses),
+        "NoteNeeded",
+        "the pathway has its own numbers for this dose; others need a note that says why",
+    )
 
 
 def _planned(d: Draft) -> int:
@@ -129,7 +169,7 @@ def review_progress(d: Draft, a: act.ReviewProgress) -> None:
         return
     if not plan.self_care:
         _next_review(d, plan)
-        visits.owe_next(d, plan.id)
+        _owe_next(d, plan)
     if a.decision == "surgical_opinion":
         d.journey.surgical_opinion = "asked"
         d.open_task("answer_surgical_question")
@@ -174,7 +214,7 @@ def record_surgical_opinion(d: Draft, a: act.RecordSurgicalOpinion) -> None:
             plan.reviews_without_gain = 0
             d.save_plan(plan)
             visits.owe_next(d, plan.id)
-    elif not d.journey.the_pathway.phases:
+    elif not d.journey.the_pathway.surgical:
         plans.end_care(d, "SURGERY")
     else:
         d.open_task("record_surgery")
@@ -183,7 +223,7 @@ def record_surgical_opinion(d: Draft, a: act.RecordSurgicalOpinion) -> None:
 def plan_surgery(d: Draft, a: act.PlanSurgery) -> None:
     """Surgery has a date; after it somebody owes the word that it took place."""
     require(
-        d.journey.the_pathway.phases,
+        d.journey.the_pathway.surgical,
         "NoSurgery",
         "this pathway has no rehabilitation after surgery: refer instead",
     )
@@ -203,8 +243,12 @@ def plan_surgery(d: Draft, a: act.PlanSurgery) -> None:
 def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
     """Surgery took place: what should have been on record before it is checked, and rehabilitation begins."""
     journey = d.journey
-    require(journey.the_pathway.phases, "NoSurgery", "this pathway has no rehabilitation after surgery")
+    require(journey.the_pathway.surgical, "NoSurgery", "this pathway has no rehabilitation after surgery")
     require(a.done_at <= d.now, "BadDate", "surgery that took place lies in the past")
+    if a.scores:
+        d.add_scores(a.scores)
+    unsaid = [m for m in journey.the_pathway.at_surgery if not any(s.measure == m for s in journey.scores)]
+    require(not unsaid, "SurgeryIncomplete", f"the phases ask for more of the surgery (scores): {', '.join(unsaid)}")
     known = plans.facts(journey, d)
     lacking = [c.words() for c in checks(journey.the_pathway.before_surgery, known) if not c.met]
     journey.surgery = Surgery(planned_for=journey.surgery.planned_for if journey.surgery else None, done_at=a.done_at)

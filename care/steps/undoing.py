@@ -215,7 +215,7 @@ def scores_were_wrong(d: Draft, wrong: list[Score]) -> None:
             plans.owe_review(d, plan, "a score that the plan was made from was wrong")
     phase = journey.phase
     opened = phase is not None and phase.opened_by == "gate" and any(s.at <= phase.entered_at for s in wrong)
-    if journey.stage == Stage.POST_SURGERY_REHAB and phase is not None and opened:
+    if phase is not None and opened:
         gate = next((p.gate for p in journey.the_pathway.phases if p.n == phase.n - 1), ())
         if measures & {c.fact.partition(".")[0] for c in gate}:
             d.open_task("review_phase")

@@ -211,7 +211,7 @@ COLUMNS = (
     Column("baseline", "first scores: nprs=6;odi=42, or a JSON object", scores, ("nprs=6;odi=42", "nprs=6;odi=38")),
     Column("latest", "latest scores, in the same way", scores, ("nprs=4", "nprs=1;odi=12")),
     Column("surgery_on", "the day of surgery, or for which it is planned (therapy)", day),
-    Column("phase", "the phase after surgery, its number in the pathway", whole(1, 99)),
+    Column("phase", "the phase that the patient is in, its number in the pathway", whole(1, 99)),
     Column("discharged_on", "the day care ended", day, ("", "2025-12-15")),
     Column("discharge_reason", ", ".join(get_args(DischargeReason)), one_of(*get_args(DischargeReason)), ("", "GOALS")),
     Column("summary_signed", "yes or no; needed for discharge and follow_up", yes_or_no, ("", "yes")),

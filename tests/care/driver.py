@@ -32,10 +32,12 @@ from care.steps import (
     common,
     corrections,
     discharge,
+    editing,
     endings,
     follow_up,
     intake,
     messages,
+    phases,
     post_surgery,
     referral,
     reopening,
@@ -100,10 +102,13 @@ VISITS: dict[str, Step] = {
     "book_visit": visits.book,
     "cancel_visit": visits.cancel,
     "certify_plan": certification.certify,
+    "edit_plan": editing.edit_plan,
     "file_progress_report": reports.file_progress_report,
     "request_authorisation": authorisation.request,
     "record_authorisation": authorisation.record,
     "record_contact": winning_back.record_contact,
+    "override_gate": phases.override_gate,
+    "review_phase": phases.review_phase,
 }
 
 
@@ -139,8 +144,6 @@ STEPS: dict[Stage, dict[str, Step]] = {
         **VISITS,
         "record_scores": post_surgery.record_scores,
         "record_visit": post_surgery.record_visit,
-        "override_gate": post_surgery.override_gate,
-        "review_phase": post_surgery.review_phase,
     },
     Stage.DISCHARGE: {
         **COMMON,
@@ -164,6 +167,8 @@ TREATING: dict[str, OnClock] = {
     "recertification": certification.runs_out,
     "authorisation_ends": authorisation.ends,
     "drop_off": winning_back.dropped_off,
+    "gate_opens": phases.gate_opens,
+    "phase_review": phases.review_date,
 }
 CLOCKS: dict[Stage, dict[str, OnClock]] = {
     Stage.INTAKE: {},
@@ -175,8 +180,6 @@ CLOCKS: dict[Stage, dict[str, OnClock]] = {
     },
     Stage.POST_SURGERY_REHAB: {
         **TREATING,
-        "gate_opens": post_surgery.gate_opens,
-        "phase_review": post_surgery.phase_review,
     },
     Stage.DISCHARGE: {},
     Stage.FOLLOW_UP: {

@@ -692,7 +692,14 @@ def test_plan_facts_count_whole_weeks_and_goals_met() -> None:
     )
     plan.goals[0].met = True
     facts = plan_facts(plan, LBP, NOW)
-    assert facts == {"visits": 4, "weeks": 1, "reviews_without_gain": 0, "goals_met_pct": 50}
+    assert facts == {
+        "visits": 4,
+        "weeks": 1,
+        "reviews_without_gain": 0,
+        "goals_met_pct": 50,
+        "missed_visits": 0,
+        "attended_pct": 100,
+    }
 
 
 def test_no_criteria_hold_nothing_back() -> None:

@@ -127,10 +127,11 @@ def planned_care(old: AdoptedPlan, source: str, pathway: Pathway) -> PlannedCare
             raise Refused("NotFit", f"{column}: say it, or name the plan's dose (plan_label: {known})")
         return Value(value=by_dose, unit=unit, origin=rule)
 
-    planned = value(old.visits_planned, dose.visits[1] if dose else None, "visits", "visits_planned")
+    planned = value(old.visits_planned, dose.visits[1] if dose and dose.visits else None, "visits", "visits_planned")
     weeks = value(old.weeks, dose.weeks if dose else None, "weeks", "weeks")
     minutes = dose.visit_minutes if dose else visits.USUAL_MINUTES
-    a_week = dose.visits_per_week if dose else round(planned.value / max(weeks.value, 1), 1)
+    by_dose = dose.visits_per_week if dose else None
+    a_week = by_dose if by_dose is not None else round(planned.value / max(weeks.value, 1), 1)
     return PlannedCare(
         rule=dose.id if dose else "taken_over",
         discipline=old.discipline,

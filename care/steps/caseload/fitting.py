@@ -50,7 +50,7 @@ def check(d: Draft, a: Adoption, pathway: Pathway) -> None:
             refuse("EndingMissing", "discharged_on: say when and why care ended (discharged_on, discharge_reason)")
         _past("discharged_on", a.ending.on, today)
     if a.surgery_on is not None:
-        require(pathway.phases, "NoSurgery", "surgery_on: this pathway has no rehabilitation after surgery")
+        require(pathway.surgical, "NoSurgery", "surgery_on: this pathway has no rehabilitation after surgery")
         if a.stage != Stage.THERAPY:
             _past("surgery_on", a.surgery_on, today)
 

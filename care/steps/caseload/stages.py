@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from care.actor import system
 from care.caseload import AdoptedEnding, Adoption
 from care.draft import Draft, Refused
 from care.facts import score_facts
 from care.journey import Ending, PhaseState, Stage, Surgery
-from care.pathway import Pathway
+from care.pathway import Pathway, Phase
 from care.steps import (
     common,
     discharge,
     endings,
     follow_up,
     intake,
+    phases,
     plans,
-    post_surgery,
     referral,
     require,
     therapy,
@@ -73,6 +73,8 @@ def in_therapy(d: Draft, a: Adoption, pathway: Pathway) -> None:
     else:
         common.enter(d, Stage.THERAPY)
         course(d, a, pathway)
+        if pathway.phases and not pathway.surgical:
+            _enter_phase(d, _phase(a, pathway), pathway, d.journey.active_plans[0].started_at)
         for plan, old in zip(d.journey.active_plans, a.plans, strict=True):
             review(d, plan, old)
             next_visit(d, plan, old, wanted=not plan.self_care)
@@ -85,10 +87,7 @@ def in_therapy(d: Draft, a: Adoption, pathway: Pathway) -> None:
 
 def in_rehab(d: Draft, a: Adoption, pathway: Pathway) -> None:
     """In a phase after surgery."""
-    known = ", ".join(str(p.n) for p in pathway.phases) or "none"
-    phase = next((p for p in pathway.phases if p.n == a.phase), None)
-    if phase is None:
-        raise Refused("UnknownPhase", f"phase: the pathway has these phases: {known}")
+    phase = _phase(a, pathway)
     if a.surgery_on is None:
         raise Refused("SurgeryMissing", "surgery_on: rehab after surgery begins with the day of surgery")
     surgery = noon(d, a.surgery_on)
@@ -102,17 +101,31 @@ def in_rehab(d: Draft, a: Adoption, pathway: Pathway) -> None:
         baseline(d, a)
         d.add_scores(a.latest)
         plans.make(d, a.clinician)
-    began = max(surgery, min(surgery + timedelta(days=phase.window_days[0]), d.now))
-    d.journey.phase = PhaseState(n=phase.n, entered_at=began)
+    _enter_phase(d, phase, pathway, surgery)
+    for n, plan in enumerate(d.journey.active_plans):
+        old = a.plans[n] if n < len(a.plans) else None
+        next_visit(d, plan, old, wanted=phases.has_visits(d.journey, phase))
+
+
+def _phase(a: Adoption, pathway: Pathway) -> Phase:
+    phase = next((p for p in pathway.phases if p.n == a.phase), None)
+    if phase is None:
+        known = ", ".join(str(p.n) for p in pathway.phases) or "none"
+        raise Refused("UnknownPhase", f"phase: the pathway has these phases: {known}")
+    return phase
+
+
+def _enter_phase(d: Draft, phase: Phase, pathway: Pathway, counted_from: datetime) -> None:
+    """As it was there: what is over by now is tried, and reviewed, at once."""
+    began = max(counted_from, min(counted_from + timedelta(days=phase.window_days[0]), d.now))
+    d.journey.phase = PhaseState(n=phase.n, entered_at=began, counted_from=counted_from)
     d.write("phase", f"In phase {phase.n}: {phase.name}", phase=phase.n)
     following = next((p for p in pathway.phases if p.n > phase.n), None)
     if following is not None:
-        opens = surgery + timedelta(days=following.window_days[0])
+        opens = max(counted_from + timedelta(days=following.window_days[0]), began + timedelta(days=phase.min_days))
         d.start_clock("gate_opens", "phase", opens, f"Phase {following.n} may begin")
-    d.start_clock("phase_review", "phase", surgery + timedelta(days=phase.window_days[1]), f"Review of phase {phase.n}")
-    for n, plan in enumerate(d.journey.active_plans):
-        old = a.plans[n] if n < len(a.plans) else None
-        next_visit(d, plan, old, wanted=post_surgery.has_visits(phase))
+    review_at = counted_from + timedelta(days=phase.window_days[1])
+    d.start_clock("phase_review", "phase", review_at, f"Review of phase {phase.n}")
 
 
 def in_discharge(d: Draft, a: Adoption, pathway: Pathway) -> None:
