@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from care.model import Model, Strict
+from care.model import Brief, Model
 from care.score import ScoreValue
 
 Facts = dict[str, ScoreValue]
@@ -28,7 +28,7 @@ Wanted = ScoreValue | tuple[str, ...]
 """What a fact is compared with: one value, or for `in` several words."""
 
 
-class Criterion(Strict):
+class Criterion(Brief):
     """One comparison of a fact with a value, or with another fact (`than`)."""
 
     fact: str

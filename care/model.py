@@ -37,6 +37,15 @@ class Sparse(State):
         return {name: value for name, value in write(self).items() if getattr(self, name) != usual[name]}
 
 
+class Brief(Strict):
+    """Written by a person, and carried by every journey: what is as usual is not written down."""
+
+    @model_serializer(mode="wrap")
+    def _unusual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        usual = {name: field.default for name, field in type(self).model_fields.items()}
+        return {name: value for name, value in write(self).items() if getattr(self, name) != usual[name]}
+
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.]{0,63}$")]
 """An identifier from our own content (a measure, a red flag, a pathway): never free text, never from outside."""
 

@@ -13,7 +13,6 @@ from care.rules.progress import REVIEW, Course
 from care.rules.screening import SCREEN, Screening
 from care.score import Sourced
 from pathways.linter import lint, sourced
-from pathways.loader import library
 
 FULL = ("low_back_pain", "total_knee_replacement")
 SKETCHES = ("sports_team", "stroke", "voice_disorder")
@@ -70,12 +69,6 @@ def test_what_the_second_reading_changed_is_never_called_verified() -> None:
         for where, entry in sourced(pathway, pathway.label):
             if "second reading" in entry.source:
                 assert entry.basis == "unverified", where
-
-
-def test_the_library_holds_only_what_is_used() -> None:
-    entries, known = library(), pathways.load_all().values()
-    assert {m.id for p in known for m in p.measures} == set(entries.measures)
-    assert {f.id for p in known for f in p.red_flags} == set(entries.red_flags)
 
 
 # --- the second reading, red flags
