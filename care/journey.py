@@ -5,7 +5,7 @@ Kept small (under 64 KB, measured in the tests): counts and latest facts, not hi
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from care.actor import Actor
@@ -249,6 +249,12 @@ class Journey(State):
         """The clock that somebody waits for: of messages that are to leave nobody does."""
         running = [c for c in self.clocks if c.paused_at is None and c.kind != "messages"]
         return min(running, key=lambda c: c.due, default=self.next_clock)
+
+    @property
+    def onset_at(self) -> datetime | None:
+        """When the complaint began, as far as the referral says."""
+        days = self.referral.days_since_onset
+        return None if days is None else self.referral.received_at - timedelta(days=days)
 
     def phase_content(self) -> Phase | None:
         """What the pathway says of the phase the patient is in."""

@@ -189,7 +189,7 @@ class _Course:
         )
 
     def _phases(self) -> Section | None:
-        """The phases after surgery, with the gates that a clinician overrode."""
+        """The phases, with the gates that a clinician overrode."""
         names = {phase.n: phase.name for phase in self.pathway.phases} if self.pathway else {}
         overridden = {row["data"].get("phase"): row for row in self.rows if row["kind"] == "gate_overridden"}
         begun = [row for row in self.rows if row["kind"] == "phase"]
@@ -202,7 +202,7 @@ class _Course:
             how = f"{self._day(row['at'])}, gate overridden by {self._person(gate)}" if gate else self._day(row["at"])
             rows.append((f"{n}", names.get(n, "") if isinstance(n, int) else "", how))
         table = Table(columns=("Phase", "Name", "Begun"), rows=tuple(rows))
-        return Section(heading="Phases after surgery", table=table)
+        return Section(heading=f"Phases{' after surgery' if self._last('surgery_done') else ''}", table=table)
 
     # --- how it went
 
@@ -325,7 +325,11 @@ class _Course:
         plan = pathway.follow_up
         surgery = self._last("surgery_done")
         ended = self.reason["at"] if self.reason else None
-        anchor = say.surgery_date(surgery, self.zone) if plan.anchor == "surgery" and surgery else ended
+        anchor, since = ended, "discharge"
+        if plan.anchor == "surgery" and surgery:
+            anchor, since = say.surgery_date(surgery, self.zone), "surgery"
+        elif plan.anchor == "onset" and self.reason and (onset := self.reason["data"].get("onset_at")):
+            anchor, since = datetime.fromisoformat(onset), "the onset"
         if anchor is None or ended is None:
             return Section(heading="Follow-up", paragraphs=("Follow-ups are planned once care has ended.",))
         to_come = schedule(
@@ -334,13 +338,12 @@ class _Course:
         if not to_come:
             return Section(heading="Follow-up", paragraphs=("No follow-up is left to come.",))
         measures = ", ".join(m.name for id in plan.measures if (m := pathway.measure(id)))  # noqa: A001
-        since = "surgery" if plan.anchor == "surgery" and surgery else "discharge"
         return Section(
             heading="Follow-up",
             paragraphs=(f"We ask the patient about: {measures}.",) if measures else (),
             table=Table(
                 columns=("When", "About"),
-                rows=tuple((f"{due.label} after {since}", self._day(due.at)) for due in to_come),
+                rows=tuple((_after(due.label, since), self._day(due.at)) for due in to_come),
             ),
         )
 
@@ -369,3 +372,8 @@ class _Course:
 
 
 # --- words
+
+
+def _after(label: str, since: str) -> str:
+    """`6 weeks after surgery`; a label that says it already stands as it is."""
+    return label if " after " in label else f"{label} after {since}"

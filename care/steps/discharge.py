@@ -15,7 +15,13 @@ def enter(d: Draft) -> None:
     if ending is None:
         raise LookupError("discharge without an ending")
     ending.document = d.mint("document")
-    d.write("discharge_reason", f"Reason for discharge: {ending.reason}", reason=ending.reason)
+    onset = d.journey.onset_at
+    d.write(
+        "discharge_reason",
+        f"Reason for discharge: {ending.reason}",
+        reason=ending.reason,
+        onset_at=onset.isoformat() if onset and d.journey.the_pathway.follow_up.anchor == "onset" else None,
+    )
     d.open_task("sign_summary")
 
 

@@ -40,9 +40,7 @@ def _anchor(journey: Journey, anchor: str) -> datetime | None:
     """The day the occasions count from, where it is known."""
     if anchor == "surgery" and journey.surgery is not None:
         return journey.surgery.done_at
-    if anchor == "onset" and journey.referral.days_since_onset is not None:
-        return journey.referral.received_at - timedelta(days=journey.referral.days_since_onset)
-    return None
+    return journey.onset_at if anchor == "onset" else None
 
 
 def due(d: Draft, clock: Clock) -> None:

@@ -469,6 +469,7 @@ def test_a_text_where_an_id_belongs_leaves_no_trace(text: str, field: str) -> No
         "certify_plan": {"by": "signature"},
         "review_progress": {"decision": "continue"},
         "evaluate": {"clinician": "p-therapist"},
+        "record_surgery": {"done_at": driver.now},
     }
     data = said.get(action, {}) | {name: {"start_back": canary} if name == "scores" else canary}
     with pytest.raises(Refused) as refused:
