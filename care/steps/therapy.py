@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from care import action as act
 from care.clock import Clock
 from care.draft import Draft, Refused
 from care.gate import checks
-from care.journey import Stage, Surgery
+from care.journey import Journey, Stage, Surgery
 from care.plan import PlanOfCare
 from care.steps import common, endings, phases, plans, reports, require, visits
 
@@ -245,6 +245,7 @@ def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
     journey = d.journey
     require(journey.the_pathway.surgical, "NoSurgery", "this pathway has no rehabilitation after surgery")
     require(a.done_at <= d.now, "BadDate", "surgery that took place lies in the past")
+    late = _late(journey, a.done_at, d.now)
     if a.scores:
         d.add_scores(a.scores)
     unsaid = [m for m in journey.the_pathway.at_surgery if not any(s.measure == m for s in journey.scores)]
@@ -256,7 +257,7 @@ def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
     words = f"Surgery took place on {journey.the_calendar.local(a.done_at):%d %B %Y}"
     d.write(
         "surgery_done",
-        words + (f"; not on record before it: {'; '.join(lacking)}" if lacking else ""),
+        words + (f"; not on record before it: {'; '.join(lacking)}" if lacking else "") + late,
         done_at=a.done_at.isoformat(),
     )
     for plan in journey.active_plans:
@@ -268,3 +269,16 @@ def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
     if journey.surgical_opinion == "asked":
         journey.surgical_opinion = None
     d.leave_for(Stage.POST_SURGERY_REHAB)
+
+
+def _late(journey: Journey, done_at: datetime, now: datetime) -> str:
+    """What the pathway decides for somebody who comes so long after surgery. Raises Refused where it is not for them."""
+    rule, days = journey.the_pathway.late_enrolment, (now - done_at).days
+    if rule is None or days < rule.after_days:
+        return ""
+    require(
+        rule.then != "not_eligible",
+        "TooLate",
+        f"{journey.the_pathway.label} is for patients who come within {rule.after_days} days after surgery",
+    )
+    return f"; {days} days ago: the phases are passed one by one, as the scores meet their gates"

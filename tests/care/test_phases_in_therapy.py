@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import pathways
-from care.pathway import Pathway
+from care.pathway import LateEnrolment, Pathway
 from tests.care.driver import NOTE, Driver
-from tests.care.walks import MEDIUM, to_plan, to_therapy
+from tests.care.walks import MEDIUM, PHASE_1, to_plan, to_therapy
 
 STEPS = """
 schema_version: 1
@@ -197,3 +197,38 @@ def test_a_target_outside_the_measure_is_refused() -> None:
     said = {"plan": driver.plan.id, "note": NOTE}
     assert driver.refused("edit_plan", "therapist", targets={"odi": 101}, **said) == "BadScore"
     assert driver.refused("edit_plan", "therapist", targets={"tug": 10}, **said) == "NoSuchGoal"
+
+
+# --- surgery that is told late
+
+
+@pytest.mark.parametrize(("then", "days", "begins"), [("not_eligible", 89, True), ("not_eligible", 90, False)])
+def test_who_comes_too_late_after_surgery_is_refused(
+    monkeypatch: pytest.MonkeyPatch, then: str, days: int, begins: bool
+) -> None:
+    known = pathways.load("total_knee_replacement")
+    rule = {"after_days": 90, "then": then, "basis": "proposed", "source": "s"}
+    late = known.model_copy(update={"late_enrolment": LateEnrolment.model_validate(rule)})
+    monkeypatch.setattr(pathways, "load", lambda name: late)
+    driver = to_therapy(Driver("total_knee_replacement"))
+    driver.wait(days=100)
+    done_at = driver.now - timedelta(days=days)
+    if begins:
+        driver.act("record_surgery", done_at=done_at)
+        assert driver.journey.stage == "PostSurgeryRehab"
+    else:
+        assert driver.refused("record_surgery", done_at=done_at) == "TooLate"
+
+
+def test_phases_long_over_are_passed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = pathways.load("total_knee_replacement")
+    rule = {"after_days": 42, "then": "first_phase", "basis": "proposed", "source": "s"}
+    late = known.model_copy(update={"late_enrolment": LateEnrolment.model_validate(rule)})
+    monkeypatch.setattr(pathways, "load", lambda name: late)
+    driver = to_therapy(Driver("total_knee_replacement"))
+    driver.wait(days=100)
+    driver.act("record_surgery", done_at=driver.now - timedelta(days=60))
+    assert phase(driver) == late.phases[0].n
+    assert any("one by one" in e.text for e in driver.journal if e.kind == "surgery_done")
+    driver.act("record_scores", "therapist", scores=PHASE_1)
+    assert phase(driver) == late.phases[1].n
