@@ -272,7 +272,7 @@ def record_surgery(d: Draft, a: act.RecordSurgery) -> None:
 
 
 def _late(journey: Journey, done_at: datetime, now: datetime) -> str:
-    """What the pathway decides for somebody who comes so long after surgery. Raises Refused where it is not for them."""
+    """What the pathway decides for somebody who comes so long after surgery. Raises Refused: too late for it."""
     rule, days = journey.the_pathway.late_enrolment, (now - done_at).days
     if rule is None or days < rule.after_days:
         return ""
