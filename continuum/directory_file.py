@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from activities.clinics import has_holidays
 from care.directory import Directory, Problem, problems
-from pathways.loader import StrictLoader
+from pathways.source import StrictLoader
 
 EXAMPLE = "example_directory.yaml"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.resources
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel
 
 from care.model import Slug, Strict
 from care.pathway import Pathway
 from care.red_flag import Contraindication, RedFlag
 from care.score import Measure
 from care.triage import Triage
+from pathways.source import PathwayError as PathwayError
+from pathways.source import Source, check, close, read
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -64,38 +62,6 @@ class SchedulesFile(Strict):
     follow_up: dict[Slug, dict[str, Any]]
 
 
-class PathwayError(ValueError):
-    """Content that cannot be used: which file, where in it, and what would be right."""
-
-    def __init__(self, file: str, where: str, what: str, *, others: tuple[PathwayError, ...] = ()) -> None:
-        self.file = file
-        self.where = where
-        self.what = " ".join(what.split())
-        self.others = others
-        super().__init__(": ".join(part for part in (file, where, self.what) if part))
-
-    @property
-    def all(self) -> tuple[PathwayError, ...]:
-        """This one and the others found in the same file."""
-        return (self, *self.others)
-
-
-class StrictLoader(yaml.CSafeLoader):
-    """Safe YAML; a key written twice is a mistake, not a second opinion."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key is one word", key.start_mark)
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is written twice; keep one of them", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 class Library:
     """The entries that pathways name by id, and the provider's triage."""
 
@@ -136,49 +102,38 @@ def _yaml_files(folder: Traversable) -> list[Traversable]:
     return sorted(found, key=lambda f: f.name)
 
 
-def read_yaml(path: Traversable) -> Mapping[str, Any]:
-    """One YAML file as a mapping. Raises PathwayError where it is not YAML, or not a mapping."""
-    try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}" if mark else ""
-        raise PathwayError(path.name, where, error.problem or "this is not YAML") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise PathwayError(path.name, "", f"cannot be read: {type(error).__name__}") from None
-    if not isinstance(found, dict):
-        raise PathwayError(path.name, "", "a file of this kind is a mapping: `key: value` lines")
-    return found
-
-
 def read_pathway(path: Traversable, library: Library) -> Pathway:
     """One pathway file, with the library's entries in place of their ids."""
-    data = dict(read_yaml(path))
+    return pathway_of(read(path), library)
+
+
+def pathway_of(source: Source, library: Library) -> Pathway:
+    """A file's pathway, with the library's entries in place of their ids."""
+    data = dict(source.data)
     for key, entries in (
         ("measures", library.measures),
         ("red_flags", library.red_flags),
         ("modalities", library.contraindications),
     ):
         if key in data:
-            data[key] = _resolve(path.name, key, data[key], entries)
+            data[key] = _resolve(source, key, data[key], entries)
     for key, schedules in (("review", library.schedules.review), ("follow_up", library.schedules.follow_up)):
-        data[key] = _on_schedule(path.name, key, data.get(key), schedules)
+        data[key] = _on_schedule(source, key, data.get(key), schedules)
     own = data.get("triage", {})
     if not isinstance(own, dict):
-        raise PathwayError(path.name, "triage", "leave it out, or give `rules:` (and perhaps `levels:`) of its own")
+        raise source.error("triage", "leave it out, or give `rules:` (and perhaps `levels:`) of its own")
     data["triage"] = library.triage.model_dump(mode="json") | own
-    return _check(path.name, data, Pathway)
+    return check(source, Pathway, data)
 
 
-def _on_schedule(file: str, key: str, data: Any, schedules: Mapping[str, Mapping[str, Any]]) -> Any:
+def _on_schedule(source: Source, key: str, data: Any, schedules: Mapping[str, Mapping[str, Any]]) -> Any:
     """`schedule: standard` stands for what the library says of it; what the pathway says itself goes before it."""
     if not isinstance(data, dict) or "schedule" not in data:
         return data
     own = {k: v for k, v in data.items() if k != "schedule"}
     name = data["schedule"]
     if not isinstance(name, str) or name not in schedules:
-        what = f"the library has no schedule {name!r}{_close(str(name), schedules)}"
-        raise PathwayError(file, f"{key}.schedule", what)
+        raise source.error(f"{key}.schedule", f"the library has no schedule {name!r}{close(str(name), schedules)}")
     return {**schedules[name], **own}
 
 
@@ -290,75 +245,17 @@ def _load_all(directory: Path | None) -> dict[tuple[str, int], Pathway]:
 
 
 def _read(path: Traversable, model: type[M]) -> M:
-    return _check(path.name, read_yaml(path), model)
+    return check(read(path), model)
 
 
-def _resolve(file: str, key: str, ids: Any, entries: Mapping[str, BaseModel]) -> list[Any]:
+def _resolve(source: Source, key: str, ids: Any, entries: Mapping[str, BaseModel]) -> list[Any]:
     if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
-        raise PathwayError(file, key, "a list of ids from the library, for example [nprs, odi]")
+        raise source.error(key, "a list of ids from the library, for example [nprs, odi]")
     found = []
     for n, id in enumerate(ids):  # noqa: A001 - the field's own word
         if id not in entries:
-            raise PathwayError(file, f"{key}[{n}]", f"the library has no {id!r}{_close(id, entries)}")
+            raise source.error(f"{key}[{n}]", f"the library has no {id!r}{close(id, entries)}")
         if id in ids[:n]:
-            raise PathwayError(file, f"{key}[{n}]", f"{id!r} is listed twice; keep one")
+            raise source.error(f"{key}[{n}]", f"{id!r} is listed twice; keep one")
         found.append(entries[id].model_dump(mode="json"))
     return found
-
-
-def _check(file: str, data: Mapping[str, Any], model: type[M]) -> M:
-    """Validated strictly, as JSON: no word becomes a number and no `yes` becomes 1."""
-    try:
-        text = json.dumps(data, default=str, allow_nan=False)
-    except (ValueError, TypeError):
-        raise PathwayError(file, "", "a number here is not finite, or a key is not a word") from None
-    try:
-        return model.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        problems = [PathwayError(file, _where(e["loc"]), _what(e)) for e in _told_once(error.errors())]
-        raise PathwayError(file, problems[0].where, problems[0].what, others=tuple(problems[1:])) from None
-
-
-def _told_once(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """A value that may be of several types is one problem; a field that does not exist comes first, as the cause."""
-    seen = set()
-    for error in sorted(errors, key=lambda e: e["type"] != "extra_forbidden"):
-        where = _where(error["loc"])
-        if where not in seen:
-            seen.add(where)
-            yield error
-
-
-def _where(loc: tuple[int | str, ...]) -> str:
-    """`dosing[2].when[0].op`; the types that pydantic tried for a value are not part of the place."""
-    words = ""
-    for part in loc:
-        if isinstance(part, int):
-            words += f"[{part}]"
-        elif part not in ("float", "str", "bool", "int"):
-            words += f".{part}" if words else part
-    return words
-
-
-def _what(error: ErrorDetails) -> str:
-    if error["type"] == "extra_forbidden" and error["input"] is None:
-        return "a comma cut this text in two: put quotes round the whole text"
-    if error["type"] == "extra_forbidden":
-        return f"there is no such field{_close(str(error['loc'][-1]), _field_names())}; correct or remove it"
-    if error["type"] == "missing":
-        return "this field is missing; add it"
-    return error["msg"].removeprefix("Value error, ")
-
-
-def _close(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-@functools.cache
-def _field_names() -> frozenset[str]:
-    schema = Pathway.model_json_schema()
-    names = set(schema["properties"])
-    for part in schema["$defs"].values():
-        names |= set(part.get("properties", ()))
-    return frozenset(names)

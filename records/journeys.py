@@ -78,6 +78,30 @@ _PARTS = {
 }
 
 
+async def open_tasks(database: Database, tenant: str, journey_id: str) -> list[Row]:
+    """What is owed now on one journey, soonest due first."""
+    return _plain(
+        await database.fetch(
+            "select * from continuum.task where tenant = $1 and journey = $2 and settled_at is null"
+            " order by due_at, id",
+            tenant,
+            journey_id,
+        )
+    )
+
+
+async def journal_since(database: Database, tenant: str, journey_id: str, seq: int) -> list[Row]:
+    """The rows of a journey's journal after that one."""
+    return _plain(
+        await database.fetch(
+            "select * from continuum.journal where tenant = $1 and journey = $2 and seq > $3 order by seq",
+            tenant,
+            journey_id,
+            seq,
+        )
+    )
+
+
 async def tasks(
     database: Database,
     tenant: str,

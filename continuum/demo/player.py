@@ -54,7 +54,14 @@ class Player:
     """One journey and everybody in it."""
 
     def __init__(
-        self, name: str, client: Client, database: Database, calendar: Calendar, *, tenant: str, narrate: Narrator
+        self,
+        name: str,
+        client: Client,
+        database: Database,
+        calendar: Calendar,
+        *,
+        tenant: str,
+        narrate: Narrator | None = None,
     ) -> None:
         self.name = name
         self.journey = ""
@@ -72,9 +79,9 @@ class Player:
         """The journey's workflow."""
         return self.client.get_workflow_handle(self.journey)
 
-    async def refer(self, raw: bytes, *, source: str = "demo") -> Received:
+    async def refer(self, raw: bytes, *, source: str = "demo", received_at: datetime | None = None) -> Received:
         """The physician's system sends the referral; waits until the journey has begun."""
-        now = datetime.now(UTC)
+        now = received_at or datetime.now(UTC)
         received = await patiently(lambda: receive(self._database, raw, tenant=self._tenant, source=source, now=now))
         if received.journey is not None:
             self.journey = received.journey
@@ -213,6 +220,10 @@ class Player:
         """The journey with everything that belongs to it."""
         return await patiently(lambda: journeys.journey(self._database, self._tenant, self.journey)) or {}
 
+    async def journal(self, since: int = 0) -> list[Row]:
+        """The rows of the journal after that one."""
+        return await patiently(lambda: journeys.journal_since(self._database, self._tenant, self.journey, since))
+
     async def until_stage(self, stage: Stage) -> None:
         """Wait until the record says that the stage has begun."""
         await self._until(lambda row: row["stage"] == stage)
@@ -237,23 +248,26 @@ class Player:
         await self._settle()
 
     async def _whereabouts(self) -> str:
-        row, owed = await self.state(), ", ".join(task["kind"] for task in await self._owed())
+        row, owed = await self.state(), ", ".join(task["kind"] for task in await self.owed())
         return f"stage {row.get('stage')}, {row.get('status')}, seq {row.get('seq')}, owed: {owed or 'nothing'}"
 
-    async def _owed(self) -> list[Row]:
-        return [task for task in (await self.record()).get("tasks", []) if task["settled_at"] is None]
+    async def owed(self) -> list[Row]:
+        """The tasks open now."""
+        return await patiently(lambda: journeys.open_tasks(self._database, self._tenant, self.journey))
 
     async def _deliver_by_hand(self) -> None:
         """The front desk telephones where a message may not have left: a journey does not end before.
 
         Nobody is asked to unless a plug was pulled in the middle of a letter.
         """
-        for task in await self._owed():
+        for task in await self.owed():
             if task["kind"] == "deliver_notice" and (await self.state())["status"] != "closed":
                 await self.act("settle_notice", person="p-front-desk", task=task["id"], outcome="told_by_phone")
 
     async def _settle(self) -> None:
-        """Tell what is new in the journal."""
+        """Tell what is new in the journal, where somebody listens."""
+        if self._narrate is None:
+            return
         for row in (await self.record()).get("journal", []):
             if row["seq"] > self._told:
                 self._told = row["seq"]

@@ -1,16 +1,27 @@
-"""The referrals that the demo's physicians send: FHIR R4, invented people."""
+"""The referrals that the demo's physicians send, and those of vignettes: FHIR R4, invented people."""
 
 from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 
 def service_request(
-    *, family: str, given: str, gender: str, birth_date: str, system: str, code: str, display: str, urgent: bool = False
+    *,
+    family: str,
+    given: str,
+    gender: str | None,
+    birth_date: str,
+    reasons: Sequence[dict[str, str]],
+    priority: str = "routine",
+    text: str = "",
 ) -> bytes:
-    """A ServiceRequest with its patient and requester contained, under an order number of its own."""
+    """A ServiceRequest with its patient and requester contained, under an order number of its own.
+
+    `reasons` are codings: system, code, perhaps display.
+    """
     resource: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "identifier": [{"system": "https://surgery.example.org/orders", "value": f"R-{secrets.token_hex(4)}"}],
@@ -20,7 +31,7 @@ def service_request(
                 "id": "patient",
                 "identifier": [{"system": "https://surgery.example.org/mrn", "value": f"M-{secrets.token_hex(3)}"}],
                 "name": [{"family": family, "given": [given]}],
-                "gender": gender,
+                **({"gender": gender} if gender else {}),
                 "birthDate": birth_date,
                 "telecom": [{"system": "email", "value": f"{given}.{family}@mail.example".lower()}],
             },
@@ -33,13 +44,13 @@ def service_request(
         ],
         "status": "active",
         "intent": "order",
-        "priority": "urgent" if urgent else "routine",
+        "priority": priority,
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "91251008", "display": "Physical therapy"}]},
         "subject": {"reference": "#patient"},
         "requester": {"reference": "#doctor"},
-        "reasonCode": [{"coding": [{"system": system, "code": code, "display": display}]}],
+        "reasonCode": [{"coding": [reason]} for reason in reasons] + ([{"text": text}] if text else []),
     }
-    return json.dumps(resource).encode()
+    return json.dumps({name: value for name, value in resource.items() if value != []}).encode()
 
 
 def back_pain(family: str = "Okafor", given: str = "Daniel") -> bytes:
@@ -49,9 +60,7 @@ def back_pain(family: str = "Okafor", given: str = "Daniel") -> bytes:
         given=given,
         gender="male",
         birth_date="1987-04-02",
-        system="http://hl7.org/fhir/sid/icd-10",
-        code="M54.5",
-        display="Low back pain",
+        reasons=[{"system": "http://hl7.org/fhir/sid/icd-10", "code": "M54.5", "display": "Low back pain"}],
     )
 
 
@@ -62,9 +71,7 @@ def knee_replacement() -> bytes:
         given="Marta",
         gender="female",
         birth_date="1958-09-17",
-        system="http://snomed.info/sct",
-        code="609588000",
-        display="Total knee replacement",
+        reasons=[{"system": "http://snomed.info/sct", "code": "609588000", "display": "Total knee replacement"}],
     )
 
 
@@ -75,8 +82,6 @@ def sudden_back_pain() -> bytes:
         given="Yusuf",
         gender="male",
         birth_date="1979-12-30",
-        system="http://hl7.org/fhir/sid/icd-10",
-        code="M54.5",
-        display="Low back pain",
-        urgent=True,
+        reasons=[{"system": "http://hl7.org/fhir/sid/icd-10", "code": "M54.5", "display": "Low back pain"}],
+        priority="urgent",
     )

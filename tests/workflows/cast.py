@@ -72,7 +72,7 @@ class Actor(Player):
         self.acts: list[tuple[str, datetime]] = []
         """Name and care time of each action asked for."""
 
-    async def refer(self, raw: bytes, *, source: str = "script") -> Received:
+    async def refer(self, raw: bytes, *, source: str = "script", received_at: datetime | None = None) -> Received:
         """Sends the referral so that it is received, and the journey begins, on that Monday.
 
         The workflow is started before the referral is stored, for else the relay would start it today.

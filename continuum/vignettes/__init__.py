@@ -1,0 +1,1 @@
+"""Vignettes played: each through the real journey, with its clock moved, in a clinic of its own."""

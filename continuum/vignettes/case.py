@@ -1,0 +1,199 @@
+"""Plays one vignette: the referral, everybody's acts day by day, and what came of it against what was expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from care.journey import Stage
+from continuum.vignettes.deeds import Deeds
+from continuum.vignettes.letters import letter
+from continuum.vignettes.looking import Look, pathway_of
+from continuum.vignettes.people import VISIT_HOURS, People
+from continuum.vignettes.the_end import play_on
+from gateway.acting import ActionRefused
+from pathways.vignette import Expected, SignAnswer, Step, Vignette
+
+AFTER_INTAKE = ("pathway", "candidates", "asked", "priority", "first_visit_days", "booked")
+"""What a vignette as a whole expects is looked at when it is known: these after the intake, the rest at the end."""
+AT_THE_END = ("stage", "outcome", "flags")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that did not come as expected."""
+
+    place: tuple[int | str, ...]
+    """Where in the vignette the expectation stands."""
+    when: str
+    what: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.when}: {self.what}: expected {self.expected}; found {self.found}"
+
+
+class Case:
+    """One vignette under way."""
+
+    def __init__(self, vignette: Vignette, people: People, *, about: tuple[str, ...]) -> None:
+        """`about` are the pathways on which it may take place; where the referral settles none, it is the first."""
+        self._vignette = vignette
+        self._people = people
+        self._player = people.player
+        self._about = about
+        self._deeds, self._look = Deeds(people), Look(people)
+        self.differences: list[Difference] = []
+
+    async def play(self) -> list[Difference]:
+        """From the referral to the end; what differed."""
+        vignette = self._vignette
+        try:
+            await self._intake()
+            for n, step in enumerate(vignette.course):
+                await self._step(n, step)
+            rest = vignette.expect.model_fields_set - {*AFTER_INTAKE, *AT_THE_END}
+            await self._compare(vignette.expect, rest, (), "at the end of the course", since=0)
+            if vignette.to_the_end:
+                await play_on(self._people)
+            elif vignette.expect.stage == Stage.FOLLOW_UP and await self._people.stage() == Stage.DISCHARGE:
+                await self._people.sign_off()
+            last = vignette.expect.model_fields_set & set(AT_THE_END)
+            await self._compare(vignette.expect, last, (), "at the end", since=0)
+        except ActionRefused as refused:
+            self._stuck("it", refused)
+        finally:
+            await self._leave()
+        return self.differences
+
+    # --- intake
+
+    async def _intake(self) -> None:
+        vignette, player = self._vignette, self._player
+        clinic = self._people.clinic
+        await player.refer(
+            letter(vignette.referral, clinic.calendar.local(clinic.begins).date()),
+            source="vignette",
+            received_at=clinic.begins,
+        )
+        suggested = await self._pathway()
+        await self._compare(vignette.expect, {"candidates"}, (), "after matching", since=0)
+        if "pathway" in vignette.expect.model_fields_set and (vignette.expect.pathway is None or not vignette.choose):
+            self._differ("pathway", vignette.expect.pathway, suggested, (), "after matching")
+        await self._choose(suggested)
+        if "pathway" in vignette.expect.model_fields_set and vignette.expect.pathway is not None and vignette.choose:
+            self._differ("pathway", vignette.expect.pathway, await self._pathway(), (), "after the choice")
+        await player.act("record_consent", messages=True)
+        if await self._pathway() is not None:
+            await self._screen(vignette.screen, others_absent=vignette.rest == "absent")
+        if any(row["kind"] == "intake_complete" for row in await player.journal()):
+            await player.until_stage(Stage.REFERRAL)
+        wanted = (vignette.expect.model_fields_set & set(AFTER_INTAKE)) - {"pathway", "candidates"}
+        await self._compare(vignette.expect, wanted, (), "after intake", since=0)
+        if vignette.course:
+            await self._people.clear_flags()
+            if await self._people.stage() == Stage.REFERRAL:
+                await self._people.accept()
+
+    async def _choose(self, suggested: str | None) -> None:
+        """The coordinator chooses, or says of the one that was suggested how long it has been going on.
+
+        Nobody chooses for a vignette that is about the matching itself.
+        """
+        vignette = self._vignette
+        settled = suggested in self._about or "pathway" in vignette.expect.model_fields_set
+        chosen = vignette.choose or (suggested if settled else self._about[0])
+        days = vignette.referral.days_since_onset
+        if chosen is not None and (chosen != suggested or days is not None):
+            await self._player.act("choose_pathway", pathway=chosen, days_since_onset=days)
+
+    async def _screen(self, answers: dict[str, SignAnswer], *, others_absent: bool) -> None:
+        await self._player.act("screen", "therapist", answers=dict(answers), others_absent=others_absent)
+
+    async def _pathway(self) -> str | None:
+        return pathway_of(await self._player.state())
+
+    # --- the course
+
+    async def _step(self, n: int, step: Step) -> None:
+        people = self._people
+        before = int((await self._player.state())["seq"])
+        when = f"day {step.day} ({step.deed.replace('_', ' ')})"
+        try:
+            await people.do_what_is_owed()
+            if step.deed not in ("follow_up", "call"):
+                await people.clear_flags()
+            if await people.stage() == Stage.DISCHARGE and step.deed in ("follow_up", "call"):
+                await people.sign_off()
+            await self._deeds.do(step)
+            await self._book_ahead(n)
+        except ActionRefused as refused:
+            self._stuck(when, refused, ("course", n))
+            raise
+        if step.expect is not None:
+            if step.expect.stage == Stage.FOLLOW_UP and await people.stage() == Stage.DISCHARGE:
+                await people.sign_off()
+            place = ("course", n)
+            await self._compare(step.expect, step.expect.model_fields_set, place, when, since=before)
+
+    async def _book_ahead(self, n: int) -> None:
+        """Where the course goes on, the next visit is booked at once."""
+        if await self._people.stage() not in (Stage.THERAPY, Stage.POST_SURGERY_REHAB):
+            return
+        steps = self._vignette.course[n + 1 :]
+        if steps and steps[0].deed != "surgery":
+            visit = next((s for s in steps if s.deed == "visit"), None)
+            await self._people.keep_booked(visit.day if visit else steps[-1].day + 1, VISIT_HOURS)
+
+    # --- what came of it
+
+    async def _compare(
+        self, expected: Expected, names: set[str], place: tuple[int | str, ...], when: str, *, since: int
+    ) -> None:
+        names = names & expected.model_fields_set
+        if not names:
+            return
+        found = await self._look.found(expected, names, since)
+        for name in sorted(names):
+            self._differ(name, _plain(getattr(expected, name)), found[name], place, when)
+
+    def _differ(self, name: str, expected: Any, found: Any, place: tuple[int | str, ...], when: str) -> None:
+        if isinstance(expected, list) and isinstance(found, list):
+            expected, found = sorted(expected), sorted(found)
+        if expected != found:
+            where = (*place, "expect", name)
+            self.differences.append(Difference(where, when, name, _words(expected), _words(found)))
+
+    def _stuck(self, when: str, refused: ActionRefused, place: tuple[int | str, ...] = ()) -> None:
+        if not any(d.what == "done" for d in self.differences):
+            self.differences.append(Difference(place, when, "done", "that it can be done", f"a refusal: {refused}"))
+
+    async def _leave(self) -> None:
+        if self._player.journey and (await self._player.state())["status"] != "closed":
+            await self._player.act("withdraw", reason="found_elsewhere")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        plain = value.model_dump(mode="json", exclude_none=True)
+        if plain.get("missing") is not None:
+            plain["missing"] = sorted(plain["missing"])
+        return plain
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, dict):
+        return dict(sorted(value.items()))
+    return str(value) if isinstance(value, Stage) else value
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return str(value)

@@ -1,0 +1,130 @@
+"""Everybody around a vignette's patient: does what is owed and what the vignette is not about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from care.journey import Stage
+from continuum.demo.player import Player
+from continuum.vignettes.clinic import Clinic
+from gateway.acting import ActionRefused
+
+Row = dict[str, Any]
+
+EVALUATION_HOURS = (8, 9, 10, 11)
+VISIT_HOURS = (10, 11, 12, 13, 14, 15, 16)
+"""The evaluation is earlier in the day than any visit or score: what is counted from it is counted in whole days."""
+WORDS = "as the vignette says"
+"""The note of whoever decides: a vignette has no free text of its own."""
+
+
+class People:
+    """The clinic's staff, the surgeon, the physician and the patient of one vignette."""
+
+    def __init__(self, player: Player, clinic: Clinic) -> None:
+        self.player = player
+        self.clinic = clinic
+
+    async def stage(self) -> Stage:
+        """Where the journey is."""
+        return Stage((await self.player.state())["stage"])
+
+    async def go_to(self, moment: datetime) -> None:
+        """Let time pass until then, and never back."""
+        if moment > await self.player.now():
+            await self.player.wait(until=moment)
+
+    async def do_what_is_owed(self) -> None:
+        """Papers that a vignette is not about: certification, reports, receipt."""
+        for task in await self.player.owed():
+            match task["kind"]:
+                case "certify_plan" | "recertify_plan":
+                    await self.player.act("certify_plan", "therapist", plan=task["subject"], by="signature")
+                case "progress_report":
+                    await self.player.act("file_progress_report", "therapist", plan=task["subject"])
+                case "chase_receipt":
+                    await self.player.act("confirm_receipt", "referrer")
+                case "match_patient":
+                    await self.player.act("match_patient")
+
+    async def clear_flags(self) -> None:
+        """A clinician has looked into every red flag and given the all-clear."""
+        for task in await self.player.owed():
+            if task["kind"] == "handle_red_flag":
+                await self.player.act("handle_red_flag", "on_call", flag=task["subject"], outcome="cleared")
+
+    async def accept(self) -> None:
+        """The referral is accepted as the clinic opens: day 0."""
+        await self.go_to(self.clinic.begins)
+        await self.player.act("accept", "therapist", clinician="p-therapist")
+        await self.player.until_stage(Stage.THERAPY)
+
+    async def sign_off(self) -> None:
+        """The summary is signed and received."""
+        await self.player.act("sign_summary", "therapist")
+        await self.player.until_stage(Stage.FOLLOW_UP)
+        await self.do_what_is_owed()
+
+    # --- appointments
+
+    async def free_hour(self, day: int, hours: Sequence[int]) -> datetime:
+        """The first of these hours from that day on that lies ahead."""
+        soon = await self.player.now() + timedelta(minutes=5)
+        while True:
+            for hour in hours:
+                if (moment := self.clinic.at(day, hour)) > soon:
+                    return moment
+            day += 1
+
+    async def active_plans(self) -> list[str]:
+        """The plans of care under way."""
+        return [p["id"] for p in (await self.player.record())["plans"] if p["status"] == "active"]
+
+    async def book(self, starts_at: datetime) -> None:
+        """Book the therapist. Raises ActionRefused."""
+        plans = await self.active_plans()
+        which = plans[0] if len(plans) > 1 else None
+        await self.player.act(
+            "book_visit", clinician="p-therapist", starts_at=starts_at, person="p-front-desk", plan=which
+        )
+
+    async def booked(self) -> list[Row]:
+        """The appointments to come, soonest first."""
+        return [v for v in (await self.player.record())["visits"] if v["status"] == "booked"]
+
+    async def visit(self, day: int, hours: Sequence[int], **what: Any) -> None:
+        """A visit on that day: the one that is booked for it, or one that is booked now; and the record of it."""
+        moment = await self.free_hour(day, hours)
+        visit = next((v for v in await self.booked() if v["starts_at"] == moment), None)
+        if visit is None:
+            for other in await self.booked():
+                await self.player.act("cancel_visit", visit=other["id"], reason="clinician")
+            await self.book(moment)
+            visit = next(v for v in await self.booked() if v["starts_at"] == moment)
+        await self.go_to(visit["ends_at"] - timedelta(minutes=1))
+        await self.player.act("record_visit", "therapist", visit=visit["id"], **what)
+
+    async def keep_booked(self, day: int, hours: Sequence[int]) -> None:
+        """The front desk books ahead for that day, where a visit is owed: nobody is chased for one."""
+        if any(task["kind"] == "book_visit" for task in await self.player.owed()):
+            await self.book(await self.free_hour(day, hours))
+
+    async def can_be_booked(self) -> bool:
+        """Whether a routine visit can be booked now: as the front desk would find out. It is cancelled again."""
+        try:
+            if await self.stage() == Stage.REFERRAL:
+                await self.accept()
+            await self.book(moment := await self.free_hour(0, VISIT_HOURS))
+        except ActionRefused as refused:
+            if refused.kind in NO_ROOM:
+                raise
+            return False
+        tried = next(v for v in await self.booked() if v["starts_at"] == moment)
+        await self.player.act("cancel_visit", visit=tried["id"], reason="clinician")
+        return True
+
+
+NO_ROOM = ("SlotTaken", "SlotClosed", "SlotPast", "SlotTooFar", "BadSlot", "UnknownPerson", "BadData")
+"""Refusals that say nothing about the patient: of these a vignette makes no finding."""
