@@ -19,7 +19,8 @@ from pydantic import Field, model_validator
 from care.action import DischargeReason
 from care.journey import Outcome
 from care.model import Slug, Strict
-from care.pathway import Recommendation
+from care.pathway import Discipline, Recommendation
+from care.plan import Dose
 from care.red_flag import Urgency
 from care.referral import ReferralUrgency
 from care.score import ScoreValue
@@ -83,14 +84,6 @@ class Expected(Strict):
     outcome: Outcome | None = None
 
 
-class Doses(Strict):
-    """The therapist's own numbers where the pathway names none."""
-
-    visits: int | None = None
-    weeks: int | None = None
-    visits_per_week: float | None = None
-
-
 DEEDS = (
     "evaluate",
     "visit",
@@ -122,7 +115,8 @@ class Step(Strict):
 
     day: int = Field(ge=0)
     evaluate: dict[Slug, ScoreValue] | None = None
-    doses: dict[Slug, Doses] | Doses | None = None
+    doses: dict[Discipline, Dose] = {}
+    """The therapist's own numbers, by discipline: needed where the pathway has none."""
     visit: Literal["attended", "no_show"] | None = None
     scores: dict[Slug, ScoreValue] | None = None
     answers: dict[Slug, SignAnswer] = {}

@@ -43,7 +43,7 @@ class Case:
         self._people = people
         self._player = people.player
         self._about = about
-        self._deeds, self._look = Deeds(people), Look(people)
+        self._deeds, self._look = Deeds(people, vignette.conditions), Look(people)
         self.differences: list[Difference] = []
 
     async def play(self) -> list[Difference]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,8 +19,10 @@ REVIEW_AGAIN = timedelta(days=14)
 class Deeds:
     """The steps of one course."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, conditions: Sequence[str]) -> None:
+        """`conditions` are what else the patient has, as the evaluation finds."""
         self._people = people
+        self._conditions = conditions
         self._player = people.player
 
     async def do(self, step: Step) -> None:
@@ -44,7 +47,16 @@ class Deeds:
             answers = {"answers": step.answers} if step.answers else {}
             await self._people.visit(step.day, EVALUATION_HOURS, outcome="attended", **answers)
             await self._player.wait(minutes=5)
-        await self._player.act("evaluate", "therapist", clinician="p-therapist", scores=step.evaluate)
+        doses = {name: dose.model_dump(exclude_none=True) for name, dose in step.doses.items()}
+        await self._player.act(
+            "evaluate",
+            "therapist",
+            clinician="p-therapist",
+            scores=step.evaluate,
+            doses=doses,
+            conditions=list(self._conditions),
+            note=WORDS,
+        )
         await self._people.do_what_is_owed()
 
     async def _visit(self, step: Step) -> None:
@@ -62,10 +74,8 @@ class Deeds:
 
     async def _surgery(self, step: Step) -> None:
         await self._morning(step)
-        if step.surgery:
-            await self._player.act("record_scores", "surgeon", scores=step.surgery)
         done_at = self._people.clinic.at(step.day - step.ago, 6)
-        await self._player.act("record_surgery", "surgeon", done_at=done_at)
+        await self._player.act("record_surgery", "surgeon", done_at=done_at, scores=step.surgery)
         await self._player.until_stage(Stage.POST_SURGERY_REHAB)
         await self._people.do_what_is_owed()
 
