@@ -11,9 +11,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from care.condition import signs as signs_of
 from care.gate import Criterion
 from care.model import Slug, Strict
-from care.red_flag import Contraindication, RedFlag
+from care.red_flag import Contraindication, RedFlag, UrgencyLevel
 from care.score import Measure, Sourced
 from care.triage import Triage
 
@@ -189,6 +190,8 @@ class Pathway(Sourced):
     usual_level: str
     """The triage level where no rule of the triage holds."""
     red_flags: tuple[RedFlag, ...]
+    urgencies: tuple[UrgencyLevel, ...] = ()
+    """What the urgencies of the red flags mean: who is told, how long somebody may take."""
     modalities: tuple[Contraindication, ...] = ()
     """What treatments need to be checked before they are booked."""
     measures: tuple[Measure, ...]
@@ -224,10 +227,13 @@ class Pathway(Sourced):
         if unknown := {self.usual_level, *(rule.level for rule in self.triage.rules)} - levels:
             raise ValueError(f"triage levels that do not exist: {', '.join(sorted(unknown))}")
         for flag in self.red_flags:
-            signs = {s.id for s in flag.signs}
-            named = {s for rule in flag.rules for s in (*rule.any_of, *rule.all_of, *rule.also)}
-            if unknown := named - signs:
+            known = {s.id for s in flag.signs}
+            if unknown := {s for c in flag.conditions for s in signs_of(c)} - known:
                 raise ValueError(f"red flag {flag.id} has rules over unknown signs: {', '.join(sorted(unknown))}")
+        for entry in self.modalities:
+            known = {s.id for s in entry.signs}
+            if unknown := {s for c in entry.conditions for s in signs_of(c)} - known:
+                raise ValueError(f"contraindication {entry.id} looks at unknown signs: {', '.join(sorted(unknown))}")
         if (self.status == "signed_off") != (self.signed_off is not None):
             raise ValueError("a signed-off pathway says who signed it, when and what (signed_off); others do not")
         return self

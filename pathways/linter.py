@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from care.gate import Criterion
 from care.pathway import DoseRule, Pathway, Phase
-from care.red_flag import FlagRule, RedFlag
 from care.score import Measure, ScoreValue, Sourced
+from pathways.linting_flags import lint_flags
 from pathways.loader import PathwayError, files, library, read_pathway
 
 AT_INTAKE = frozenset({"age", "days_since_onset", "urgency"})
@@ -29,7 +29,6 @@ IN_PLAN = AT_EVALUATION | {
 }
 URGENCIES = ("routine", "urgent", "asap", "stat")
 SUFFIXES = ("baseline", "change", "gain", "gain_pct", "norm", "age_days", "loss")
-ORDER = {"E0": 0, "E1": 1, "E2": 2, "E3": 3, "N": 4}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def lint(directory: Path | None = None) -> list[Finding]:
 
 def lint_pathway(pathway: Pathway, file: str) -> list[Finding]:
     """Every problem of one pathway."""
-    checks = (_head, _sources, _flags, _criteria, _dosing, _goals, _phases, _follow_up)
+    checks = (_head, _sources, lint_flags, _criteria, _dosing, _goals, _phases, _follow_up)
     return [Finding(file, where, rule, what) for check in checks for where, rule, what in check(pathway)]
 
 
@@ -128,45 +127,6 @@ def sourced(value: Any, where: str) -> Iterator[tuple[str, Sourced]]:
     elif isinstance(value, tuple):
         for n, item in enumerate(value):
             yield from sourced(item, f"{where}[{n}]")
-
-
-# --- red flags
-
-
-def _flags(pathway: Pathway) -> Iterator[Problem]:
-    texts: dict[str, str] = {}
-    for flag in pathway.red_flags:
-        where = f"red_flags.{flag.id}"
-        if all(rule.urgency == "N" for rule in flag.rules):
-            yield where, "no_urgent_rule", "a red flag needs at least one rule more urgent than N"
-        steps = [ORDER[rule.urgency] for rule in flag.rules]
-        if steps != sorted(steps):
-            yield where, "rules_order", "write the most urgent rule first; the first that holds applies"
-        for sign in flag.signs:
-            if texts.setdefault(sign.id, sign.text) != sign.text:
-                yield where, "sign_text", f"the sign {sign.id!r} reads differently in another flag; it is one question"
-        for n, rule in enumerate(flag.rules):
-            yield from _flag_rule(flag, rule, f"{where}.rules[{n}]")
-        yield from _unused_signs(flag, where)
-
-
-def _flag_rule(flag: RedFlag, rule: FlagRule, where: str) -> Iterator[Problem]:
-    counts, scores = rule.at_least is not None, rule.score_at_least is not None
-    if sum((bool(rule.any_of), bool(rule.all_of), counts, scores)) != 1:
-        yield where, "rule_ways", "use exactly one of any_of, all_of, at_least, score_at_least"
-    if rule.at_least is not None and not 1 <= rule.at_least <= len(flag.signs):
-        yield where, "rule_reach", f"the flag has {len(flag.signs)} signs; at_least lies between 1 and that"
-    if rule.score_at_least is not None and sum(max(s.points, 0) for s in flag.signs) < rule.score_at_least:
-        yield where, "rule_reach", "the signs' points never add up to this score"
-
-
-def _unused_signs(flag: RedFlag, where: str) -> Iterator[Problem]:
-    if any(rule.at_least is not None or rule.score_at_least is not None for rule in flag.rules):
-        return
-    named = {s for rule in flag.rules for s in (*rule.any_of, *rule.all_of, *rule.also)}
-    for sign in flag.signs:
-        if sign.id not in named:
-            yield where, "sign_unused", f"no rule looks at the sign {sign.id!r}; use it or do not ask it"
 
 
 # --- criteria

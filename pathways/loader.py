@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from care.model import Slug, Strict
 from care.pathway import Pathway
-from care.red_flag import Contraindication, RedFlag
+from care.red_flag import Contraindication, RedFlag, UrgencyLevel
 from care.score import Measure
 from care.triage import Triage
 from pathways.source import PathwayError as PathwayError
@@ -55,6 +55,12 @@ class ContraindicationsFile(Strict):
     contraindications: tuple[Contraindication, ...]
 
 
+class UrgenciesFile(Strict):
+    """`library/urgencies.yaml`: what the urgencies of the red flags mean."""
+
+    urgencies: tuple[UrgencyLevel, ...]
+
+
 class SchedulesFile(Strict):
     """`library/schedules.yaml`: reviews and follow-ups that many pathways share; a pathway adds its own to one."""
 
@@ -72,6 +78,8 @@ class Library:
             folder / "contraindications.yaml", ContraindicationsFile, lambda file: file.contraindications
         )
         triage, schedules = folder / "triage.yaml", folder / "schedules.yaml"
+        urgencies = folder / "urgencies.yaml"
+        self.urgencies = _read(urgencies, UrgenciesFile).urgencies if urgencies.is_file() else ()
         self.triage = _read(triage, Triage) if triage.is_file() else Triage(levels=(), rules=())
         self.schedules = (
             _read(schedules, SchedulesFile) if schedules.is_file() else SchedulesFile(review={}, follow_up={})
@@ -122,6 +130,7 @@ def pathway_of(source: Source, library: Library) -> Pathway:
     own = data.get("triage", {})
     if not isinstance(own, dict):
         raise source.error("triage", "leave it out, or give `rules:` (and perhaps `levels:`) of its own")
+    data.setdefault("urgencies", [level.model_dump(mode="json") for level in library.urgencies])
     data["triage"] = library.triage.model_dump(mode="json") | own
     return check(source, Pathway, data)
 

@@ -20,6 +20,9 @@ M = TypeVar("M", bound=BaseModel)
 Place = tuple[int | str, ...]
 """Where a value stands: keys and positions from the top of the file."""
 
+TRIED = ("tuple[", "literal[", "(")
+"""How the kinds that pydantic tried for a value begin: no part of the place."""
+
 
 class PathwayError(ValueError):
     """Content that cannot be used: which file and line, where in it, and what would be right."""
@@ -70,6 +73,8 @@ class Source:
         node = self._root
         line = node.start_mark.line
         for part in place_of(place) if isinstance(place, str) else place:
+            if isinstance(part, str) and part.startswith(TRIED):
+                continue
             if isinstance(node, yaml.MappingNode):
                 found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
@@ -93,7 +98,7 @@ def words_of(place: Place) -> str:
     for part in place:
         if isinstance(part, int):
             words += f"[{part}]"
-        elif part not in ("float", "str", "bool", "int") and not part.startswith(("tuple[", "literal[")):
+        elif part not in ("float", "str", "bool", "int") and not part.startswith(TRIED):
             words += f".{part}" if words else part
     return words
 
