@@ -27,6 +27,7 @@ IN_PLAN = AT_EVALUATION | {
     "phase",
     "days_in_phase",
 }
+AFTER_SURGERY = Criterion(fact="weeks_since_surgery", op=">=", value=0)
 URGENCIES = ("routine", "urgent", "asap", "stat")
 SUFFIXES = ("baseline", "change", "gain", "gain_pct", "norm", "age_days", "loss")
 
@@ -304,7 +305,7 @@ def _goals(pathway: Pathway) -> Iterator[Problem]:
 def _phases(pathway: Pathway) -> Iterator[Problem]:
     if (pathway.before_surgery or pathway.at_surgery) and not pathway.surgical:
         yield "before_surgery", "no_phases", "there is no surgery on a pathway without phases after it"
-    for n, rule in enumerate(pathway.dosing if pathway.surgical else ()):
+    for n, rule in _dosing_after_surgery(pathway):
         if rule.visits is None or rule.weeks is None or rule.visits_per_week is None:
             yield f"dosing[{n}]", "dose_missing", "after surgery a plan is made without a therapist: give all numbers"
     for n, phase in enumerate(pathway.phases):
@@ -318,6 +319,16 @@ def _phases(pathway: Pathway) -> Iterator[Problem]:
             yield f"{where}.gate", "no_gate", "time alone never opens a gate: say what must be met"
         if n:
             yield from _phase_after(pathway.phases[n - 1], phase, where)
+
+
+def _dosing_after_surgery(pathway: Pathway) -> Iterator[tuple[int, DoseRule]]:
+    """The dosing rules that may apply once surgery is done; those behind one that then always holds are for before."""
+    settled: set[str] = set()
+    for n, rule in enumerate(pathway.dosing if pathway.surgical else ()):
+        if rule.discipline not in settled:
+            yield n, rule
+        if all(c == AFTER_SURGERY for c in rule.when):
+            settled.add(rule.discipline)
 
 
 def _phase_after(before: Phase, phase: Phase, where: str) -> Iterator[Problem]:

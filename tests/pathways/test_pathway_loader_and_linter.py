@@ -332,6 +332,17 @@ def test_a_rule_behind_the_catch_all_never_applies(write: Write) -> None:
     assert [(f.where, f.rule) for f in lint(folder)] == [("dosing[1]", "unreachable")]
 
 
+def test_the_therapist_says_a_dose_before_surgery_and_nobody_says_one_after_it(write: Write) -> None:
+    numbers = "visits: [1, 6], weeks: 6, visits_per_week: 1, basis: mixed, source: s}"
+    said = "- {id: all, label: Us, discipline: physiotherapy, "
+    unsaid = f"{said}basis: mixed, source: s}}"
+    assert [f.rule for f in lint(write((said + numbers, unsaid)))] == ["dose_missing"]
+    after = said.replace("all", "after") + "when: [{fact: weeks_since_surgery, op: '>=', value: 0}], " + numbers
+    assert lint(write((said + numbers, f"{after}\n{unsaid}"))) == []
+    late = after.replace("value: 0", "value: 6")
+    assert [f.rule for f in lint(write((said + numbers, f"{late}\n{unsaid}")))] == ["dose_missing"]
+
+
 def test_facts_of_surgery_need_phases(write: Write) -> None:
     text = PATHWAY[: PATHWAY.index("phases:")] + PATHWAY[PATHWAY.index("discharge:") :]
     folder = write()
