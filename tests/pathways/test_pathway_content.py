@@ -15,7 +15,6 @@ from care.score import Sourced
 from pathways.linter import lint, sourced
 
 FULL = ("low_back_pain", "total_knee_replacement")
-SKETCHES = ("sports_team", "stroke", "voice_disorder")
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +35,20 @@ def urgencies(pathway: Pathway, *present: str) -> dict[str, str]:
     return {f.flag: f.urgency for f in result.findings}
 
 
-def test_all_five_lint_clean() -> None:
+def test_all_lint_clean() -> None:
     assert lint() == []
 
 
 def test_what_there_is() -> None:
-    assert set(pathways.latest()) == {*FULL, *SKETCHES}
+    known = pathways.latest()
+    assert set(FULL) <= set(known)
     assert {pathways.load(name).status for name in FULL} == {"draft"}
-    assert {pathways.load(name).status for name in SKETCHES} == {"sketch"}
+    assert {p.status for p in known.values()} <= {"draft", "sketch"}
 
 
-@pytest.mark.parametrize("name", FULL)
-def test_small_enough_to_travel_in_the_workflow(name: str) -> None:
-    assert len(pathways.load(name).model_dump_json().encode()) < 26_000
+def test_small_enough_to_travel_in_the_workflow() -> None:
+    for pathway in pathways.load_all().values():
+        assert len(pathway.model_dump_json().encode()) < 40_000, pathway.label
 
 
 def test_every_entry_has_basis_and_source_and_nothing_is_signed_off() -> None:

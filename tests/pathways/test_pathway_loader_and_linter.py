@@ -144,7 +144,7 @@ def test_versions(write: Write) -> None:
 
 
 def test_no_such_pathway() -> None:
-    with pytest.raises(PathwayError, match="hip: there is no such pathway; there are: low_back_pain, "):
+    with pytest.raises(PathwayError, match=r"hip: there is no such pathway; there are: .*low_back_pain, "):
         load("hip")
 
 
@@ -357,7 +357,7 @@ def test_facts_of_surgery_need_phases(write: Write) -> None:
 
 def test_lint_on_the_command_line(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lint"]) == 0
-    assert "5 pathways, no problem found. This is no clinical sign-off." in capsys.readouterr().out
+    assert f"{len(load_all())} pathways, no problem found. This is no clinical sign-off." in capsys.readouterr().out
     folder = str(write(("visits: [1, 6]", "visits: [6, 1]"), ("label: B, days: 91", "label: B, days: 30")))
     assert main(["lint", folder]) == 2
     lines = capsys.readouterr().out.splitlines()
