@@ -44,8 +44,8 @@ LEAVE_SECONDS = 13.0
 def activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
     """Everything a workflow may ask the world for."""
     records = PostgresRecords(database)
-    clinics = PostgresClinics(database)
-    content = PathwayLibrary()
+    clinics = PostgresClinics(database, must_be_signed=settings.pathways_must_be_signed)
+    content = PathwayLibrary(must_be_signed=settings.pathways_must_be_signed)
     messages = MailMessages(
         database, Mail(settings.mail()), domain=settings.mail_domain, alarm_address=settings.alarm_address
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from importlib.metadata import version
 
@@ -12,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.signatures import Clinics, Preparation
 from care.calendar import Calendar
 from care.directory import ClinicEntry
+from care.red_flag import RedFlag
 from care.referral import Clinic
 from pathways import loader
 from records.database import Database
@@ -19,6 +21,8 @@ from records.directory import clinic_of
 
 MONTHS_AHEAD = timedelta(days=460)
 """About 15 months: a journey's longest plan is a year."""
+HINTED_AT_MOST = 8
+"""Flags that a request's words may add to the screen. Design choice, not clinically reviewed."""
 MONTHS_BACK = timedelta(days=730)
 """So far back holidays are known, for journeys that began elsewhere; before it the week alone holds."""
 
@@ -26,8 +30,9 @@ MONTHS_BACK = timedelta(days=730)
 class PostgresClinics(Clinics):
     """Reads clinics from PostgreSQL and their country's holidays from a library."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, must_be_signed: bool) -> None:
         self._database = database
+        self._must_be_signed = must_be_signed
 
     @activity.defn(name="prepare")
     async def prepare(
@@ -37,11 +42,14 @@ class PostgresClinics(Clinics):
         today: date,
         clinic: str | None,
         since: date | None,
+        questions: tuple[str, ...],
     ) -> Preparation:
         """See `Clinics.prepare`. Retried until the tenant has a clinic: a journey waits rather than fails."""
         found = await clinic_of(self._database, tenant, clinic)
         if found is None:
             raise ApplicationError("this tenant has no clinic yet", type="NoClinic")
+        usable = loader.usable(must_be_signed=self._must_be_signed)
+        pathway = usable.get(suggested_pathway) if suggested_pathway else None
         return Preparation(
             clinic=Clinic(
                 id=found.id,
@@ -51,8 +59,17 @@ class PostgresClinics(Clinics):
                 quiet_until=found.quiet_until,
             ),
             calendar=calendar_of(found, today, since),
-            pathway=loader.latest().get(suggested_pathway) if suggested_pathway else None,
+            pathway=pathway.for_journey() if pathway else None,
+            hinted_flags=hinted_flags(questions),
         )
+
+
+def hinted_flags(signs: Iterable[str]) -> tuple[RedFlag, ...]:
+    """The library's flags with these signs, the most urgent first; a few, for a journey has to stay small."""
+    wanted = set(signs)
+    found = [f for f in loader.red_flags().values() if any(s.id in wanted for s in f.signs)]
+    found.sort(key=lambda f: (min((r.urgency for r in f.rules), default="N"), f.id))
+    return tuple(f.without_terms() for f in found[:HINTED_AT_MOST])
 
 
 def has_holidays(country: str, subdivision: str | None) -> bool:

@@ -13,13 +13,23 @@ from pathways import loader
 class PathwayLibrary(Content):
     """The pathways that came with this version of Continuum."""
 
+    def __init__(self, *, must_be_signed: bool) -> None:
+        self._must_be_signed = must_be_signed
+
     @activity.defn(name="load_pathway")
     async def load_pathway(self, pathway: str) -> Pathway:
         """See `Content.load_pathway`."""
-        usable = {name: found for name, found in loader.latest().items() if found.status != "sketch"}
-        if pathway not in usable:
-            known = ", ".join(sorted(usable))
+        usable = loader.usable(must_be_signed=self._must_be_signed)
+        if pathway in usable:
+            return usable[pathway].for_journey()
+        known = ", ".join(sorted(usable)) or "none"
+        if self._must_be_signed and pathway in loader.usable(must_be_signed=False):
             raise ApplicationError(
-                f"there is no pathway of that name; there are: {known}", type="UnknownPathway", non_retryable=True
+                "no clinician has signed this pathway, and here only signed ones are used "
+                f"(CONTINUUM_PATHWAYS_MUST_BE_SIGNED); signed: {known}",
+                type="UnsignedPathway",
+                non_retryable=True,
             )
-        return usable[pathway]
+        raise ApplicationError(
+            f"there is no pathway of that name; there are: {known}", type="UnknownPathway", non_retryable=True
+        )

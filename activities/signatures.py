@@ -17,6 +17,7 @@ from care.commit import Commit
 from care.model import Model
 from care.notice import Notice
 from care.pathway import Pathway
+from care.red_flag import RedFlag
 from care.referral import Clinic
 
 
@@ -26,6 +27,8 @@ class Preparation(Model):
     clinic: Clinic
     calendar: Calendar
     pathway: Pathway | None = None
+    hinted_flags: tuple[RedFlag, ...] = ()
+    """Red flags at whose signs the request's words hint, beyond those of the pathway."""
 
 
 class Saved(Model):
@@ -75,12 +78,14 @@ class Clinics(ABC):
         today: date,
         clinic: str | None,
         since: date | None,
+        questions: tuple[str, ...],
     ) -> Preparation:
         """The clinic, its calendar for the months to come, and the pathway that the referral's codes suggest.
 
         `clinic` is the journey's own or the one its referral names; without one, or where the directory does not
         have it any more, it is the tenant's default clinic. `since` is a day before today to which the calendar
-        reaches back, for a journey that began elsewhere. None has a default: the SDK reads arguments by their types
+        reaches back, for a journey that began elsewhere. `questions` are the signs at which the
+        request hints. None has a default: the SDK reads arguments by their types
         only where all are given.
         """
 
@@ -91,7 +96,10 @@ class Content(ABC):
     @activity.defn(name="load_pathway")
     @abstractmethod
     async def load_pathway(self, pathway: str) -> Pathway:
-        """The latest version of a pathway. Raises ApplicationError of type `UnknownPathway`, naming those there are."""
+        """The latest version of a pathway that may be used here.
+
+        Raises ApplicationError of type `UnknownPathway` or `UnsignedPathway`, naming those there are.
+        """
 
 
 class Messages(ABC):

@@ -57,7 +57,11 @@ def _waiting(journey: Journey) -> str:
 def _facts(journey: Journey) -> str:
     rows = []
     if journey.pathway is not None:
-        rows.append(("Pathway", f"{journey.pathway.name}, version {journey.pathway.version}"))
+        rows.append(("Pathway", journey.pathway.title))
+    elif journey.referral.candidates:
+        rows.append(("To choose from", ", ".join(journey.referral.candidates)))
+    if journey.referral.questions and not journey.screened:
+        rows.append(("Ask first", ", ".join(journey.referral.questions)))
     if journey.referral.priority:
         rows.append(("Priority", journey.referral.priority))
     if journey.phase is not None and journey.stage in ("Therapy", "PostSurgeryRehab"):

@@ -47,8 +47,8 @@ def score_facts(pathway: Pathway, scores: Iterable[Score], now: datetime, *, sin
 
 
 def person_facts(pathway: Pathway, *, age: int | None, sex: str | None) -> Facts:
-    """Age, and for each measure with reference values the one for this age and sex (`.norm`)."""
-    facts: Facts = {}
+    """Age, sex, and for each measure with reference values the one for this age and sex (`.norm`)."""
+    facts: Facts = {} if sex is None else {"sex": sex}
     if age is None:
         return facts
     facts["age"] = age

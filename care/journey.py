@@ -17,7 +17,7 @@ from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
 from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase
 from care.plan import Counted, PlanOfCare, WinningBack
-from care.red_flag import Urgency
+from care.red_flag import RedFlag, Urgency
 from care.referral import Clinic, Referral
 from care.score import Score
 from care.stage import Stage as Stage
@@ -147,6 +147,8 @@ class Journey(State):
     screened: bool = False
     conditions: list[Slug] = []
     """Other conditions the patient has, of those the pathway asks about."""
+    hinted_flags: tuple[RedFlag, ...] = ()
+    """Red flags at which the request's words hint: screened for on whichever pathway."""
     lasting_signs: list[Slug] = []
     """Signs answered yes that stay true, counted in every later screen."""
     plans: list[PlanOfCare] = []

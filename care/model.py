@@ -33,8 +33,7 @@ class Sparse(State):
 
     @model_serializer(mode="wrap")
     def _unusual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        usual = {name: field.default for name, field in type(self).model_fields.items()}
-        return {name: value for name, value in write(self).items() if getattr(self, name) != usual[name]}
+        return _without_usual(self, write)
 
 
 class Brief(Strict):
@@ -42,8 +41,12 @@ class Brief(Strict):
 
     @model_serializer(mode="wrap")
     def _unusual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        usual = {name: field.default for name, field in type(self).model_fields.items()}
-        return {name: value for name, value in write(self).items() if getattr(self, name) != usual[name]}
+        return _without_usual(self, write)
+
+
+def _without_usual(model: BaseModel, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    fields = type(model).model_fields
+    return {name: value for name, value in write(model).items() if getattr(model, name) != fields[name].default}
 
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.]{0,63}$")]

@@ -6,26 +6,31 @@ started on, whole, so that an edit of the content never changes the care of some
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from hashlib import sha256
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from care.condition import signs as signs_of
 from care.gate import Criterion
-from care.model import Slug, Strict
+from care.model import Brief, Slug
 from care.red_flag import Contraindication, RedFlag, UrgencyLevel
 from care.score import Measure, Sourced
 from care.triage import Triage
 
 SCHEMA_VERSION = 1
 
+UNSIGNED = "DRAFT, not signed by a clinician"
+"""How people are told that they look at content nobody answers for."""
+
 Discipline = Literal[
     "physiotherapy", "occupational_therapy", "speech_therapy", "psychology", "sports_medicine", "nursing"
 ]
 
 
-class Code(Strict):
+class Code(Brief):
     """A code from a terminology that suggests this pathway."""
 
     system: str
@@ -109,7 +114,7 @@ class Phase(Sourced):
     measures: tuple[Slug, ...] = ()
 
 
-class Occasion(Strict):
+class Occasion(Brief):
     """One planned follow-up: so many days after the anchor."""
 
     id: Slug
@@ -155,13 +160,13 @@ class ConditionRule(Sourced):
     visits_per_week_at_most: float | None = None
 
 
-class SignOff(Strict):
+class SignOff(Brief):
     """A clinician answers for the content as it stood on that day."""
 
     by: str
     on: date
     digest: str
-    """Of the content (`continuum pathways show`): an edit after the signature is seen."""
+    """Of the content, library entries included (`python -m pathways digest`): an edit after the signature is seen."""
 
 
 class Pathway(Sourced):
@@ -180,6 +185,8 @@ class Pathway(Sourced):
     purpose: str = ""
     """For whom and to what end, in a sentence or two."""
     codes: tuple[Code, ...]
+    terms: tuple[str, ...] = ()
+    """Words and short phrases in a request that make this pathway a candidate (`ACL`); they never settle it."""
     eligibility: tuple[str, ...]
     exclude: tuple[Criterion, ...] = ()
     """Any of these makes the referral ineligible for this pathway."""
@@ -238,10 +245,32 @@ class Pathway(Sourced):
             raise ValueError("a signed-off pathway says who signed it, when and what (signed_off); others do not")
         return self
 
+    def for_journey(self, hinted: tuple[RedFlag, ...] = ()) -> Pathway:
+        """As a journey carries it: without the words that only matching looks for, and with flags hinted at."""
+        flags = {f.id: f.without_terms() for f in (*self.red_flags, *hinted)}
+        return self.model_copy(update={"terms": (), "red_flags": tuple(flags.values())})
+
     @property
     def surgical(self) -> bool:
         """Whether this pathway has rehabilitation after surgery."""
         return bool(self.phases) and self.phases_from == "surgery"
+
+    @property
+    def digest(self) -> str:
+        """Of what this pathway says, the library's entries included, whoever signed it.
+
+        SHA-256 of canonical JSON: keys in order, no spaces, fields as usual left out, so that a field that a later
+        version of Continuum adds does not break a signature.
+        """
+        said = self.model_dump(mode="json", exclude={"status", "signed_off"}, exclude_defaults=True)
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return sha256(text.encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """For people: name and version, and that nobody has signed it."""
+        unsigned = "" if self.status == "signed_off" else f" ({UNSIGNED})"
+        return f"{self.name}, version {self.version}{unsigned}"
 
     @property
     def label(self) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from care.condition import AllOf, AnyOf, AtLeast, Condition, Points
 from care.gate import Criterion
-from care.model import Slug, Strict
+from care.model import Brief, Slug
 from care.score import Sourced
 
 Urgency = Literal["E0", "E1", "E2", "E3", "N"]
@@ -63,22 +63,15 @@ BEFORE = {
 """For journeys whose pathway was written before it said what its urgencies mean."""
 
 
-class _Terse(Strict):
-    """There are many of these in every journey: what is as usual is not written down."""
-
-    @model_serializer(mode="wrap")
-    def _unusual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        usual = {name: field.default for name, field in type(self).model_fields.items()}
-        return {name: value for name, value in write(self).items() if getattr(self, name) != usual[name]}
-
-
-class Sign(_Terse):
+class Sign(Brief):
     """One thing to ask or look for."""
 
     id: Slug
     text: str
     points: float = 0
     """For the short form `score_at_least`: what a yes adds."""
+    terms: tuple[str, ...] = ()
+    """Words and short phrases in a request (`numb saddle`) that put this question first; they never answer it."""
     lasting: bool = False
     """Stays true once answered yes (a cancer in the past): later screens count it without asking again."""
     yes_if: Criterion | None = None
@@ -87,7 +80,7 @@ class Sign(_Terse):
     """A known fact that answers with no. Where somebody said yes, or `yes_if` does, that counts and not this."""
 
 
-class FlagRule(_Terse):
+class FlagRule(Brief):
     """When the signs of a red flag add up to an urgency, and what that urgency changes in what has to be done.
 
     `when` says it in full. The other forms are short ones, exactly one of which is used instead.
@@ -148,6 +141,12 @@ class RedFlag(Sourced):
             points = Points(points={sign.id: sign.points for sign in self.signs}, at_least=rule.score_at_least)
             needed += [AnyOf(any=ids), points]
         return AllOf(all=tuple(needed)) if needed else None
+
+    def without_terms(self) -> RedFlag:
+        """The flag as a screen needs it."""
+        if not any(s.terms for s in self.signs):
+            return self
+        return self.model_copy(update={"signs": tuple(s.model_copy(update={"terms": ()}) for s in self.signs)})
 
 
 class Contraindication(Sourced):

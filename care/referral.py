@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Literal
 
 from care.model import Model, PersonId, Slug, State
+from care.rules import Decided
 
 ReferralUrgency = Literal["routine", "urgent", "asap", "stat"]
 """FHIR R4 request-priority, as the referrer gave it."""
@@ -39,6 +40,15 @@ class Referral(State):
     received_at: datetime
     urgency: ReferralUrgency = "routine"
     suggested_pathway: Slug | None = None
+    """The one that the referral's codes settle."""
+    candidates: tuple[Slug, ...] = ()
+    """The pathways that codes and words point to, best first."""
+    reasons: tuple[str, ...] = ()
+    """What speaks for each candidate, in their order and in our own words."""
+    questions: tuple[Slug, ...] = ()
+    """Signs of red flags at which the request's words hint: asked first."""
+    matching: Decided | None = None
+    """How the pathway was matched at receipt, until it stands in the journal."""
     clinic: Slug | None = None
     """The clinic it was sent to, where the tenant has several and it is known; else the tenant's default one."""
     age: int | None = None

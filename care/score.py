@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from care.model import Brief, Slug, State, Strict
+from care.model import Brief, Slug, State
 
 Basis = Literal["verified", "unverified", "mixed", "proposed"]
 """How far a piece of clinical content has been checked against its source."""
@@ -20,14 +20,14 @@ LARGEST = 1_000_000
 journey again."""
 
 
-class Sourced(Strict):
+class Sourced(Brief):
     """Clinical content always says where it comes from and how far that was checked."""
 
     basis: Basis
     source: str
 
 
-class Norm(Strict):
+class Norm(Brief):
     """A reference value for one age band and sex."""
 
     ages: tuple[int, int]
@@ -165,7 +165,7 @@ Kind = Literal["prom", "screen", "performance", "clinician_rated", "finding"]
 clinician sees or measures and no instrument stands behind."""
 
 
-class Measure(Sourced, Brief):
+class Measure(Sourced):
     """An outcome instrument: what it measures, its range, and what change of it matters."""
 
     id: Slug

@@ -13,6 +13,7 @@ from care.score import Basis
 
 TaskKind = Literal[
     "match_patient",
+    "choose_pathway",
     "complete_intake",
     "missing_information",
     "answer_referral",
@@ -135,13 +136,22 @@ TASKS: dict[TaskKind, TaskRule] = {
     "match_patient": _task(
         "Match the patient", "intake", 1, "match_patient", starts="a referral names its patient only by a reference"
     ),
+    "choose_pathway": _task(
+        "Choose the pathway",
+        "intake",
+        1,
+        "choose_pathway",
+        starts="the referral's codes do not settle one pathway, or the patient is not eligible for it",
+        ends="the referral is declined or redirected",
+        source="never a guess: a coordinator chooses among the candidates; 1 open day: design choice, not clinically "
+        "reviewed",
+    ),
     "complete_intake": _task(
         "Complete the intake",
         "intake",
         1,
         "screen",
         "record_consent",
-        "choose_pathway",
         starts="a referral arrives",
     ),
     "missing_information": _task(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from care.gate import Criterion
-from care.model import Strict
+from care.model import Brief
 from care.score import Sourced
 
 
@@ -16,14 +16,14 @@ class TriageLevel(Sourced):
     """Working days from acceptance to the first visit."""
 
 
-class TriageRule(Strict):
+class TriageRule(Brief):
     """Who belongs to a level: all criteria hold. Facts: `urgency`, `days_since_onset`, `age`."""
 
     level: str
     when: tuple[Criterion, ...]
 
 
-class Triage(Strict):
+class Triage(Brief):
     """The provider's triage: levels, and rules of which the first that holds applies."""
 
     levels: tuple[TriageLevel, ...]

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Where alarms go when the directory cannot be read."""
     digest_seconds: float = 300.0
     """Reminders to one address that come within so long go out in one mail."""
+    pathways_must_be_signed: bool = True
+    """Whether only pathways that a clinician has signed may be suggested and chosen."""
     tenant: str = "clinic"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -40,6 +40,8 @@ class Site:
     temporal_address: str | None
     stack: Stack | None
     folder: Folder | None
+    must_be_signed: bool
+    """Whether only signed pathways are used here; the embedded stack works with drafts, and marks them."""
 
     async def temporal(self) -> Client:
         """A client. Raises StackError when Temporal cannot be reached."""
@@ -89,7 +91,10 @@ async def site(folder: Path | None) -> AsyncIterator[Site]:
         raise StackError("PostgreSQL cannot be reached; is the stack up? (continuum up)") from None
     try:
         clinic = await directory.clinic_of(database, settings.tenant)
-        yield Site(settings.tenant, clinic.timezone if clinic else "UTC", database, address, stack, state)
+        must_be_signed = settings.pathways_must_be_signed if stack is None else False
+        yield Site(
+            settings.tenant, clinic.timezone if clinic else "UTC", database, address, stack, state, must_be_signed
+        )
     finally:
         await database.close()
 

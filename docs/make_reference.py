@@ -69,6 +69,8 @@ SETTINGS = {
     "smtp_tls": "whether the connection to the mail server is encrypted, and how",
     "alarm_address": "where a red flag's alarm goes when the directory cannot be read",
     "digest_seconds": "so many seconds a reminder to staff waits for others, to go out in one mail with them",
+    "pathways_must_be_signed": "whether only pathways that a clinician has signed may be suggested and chosen; "
+    "`continuum up` and `continuum demo` work with drafts and mark them",
     "tenant": "which provider this is; a name in every row",
     "log_level": "what is logged",
 }

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from care.gate import Facts
 from care.referral import Referral
+from care.rules import matching
 from gateway.fhir import IncomingReferral, Refusal, read_referral
 from pathways import loader
 from records import referrals
@@ -31,17 +33,24 @@ class Received(BaseModel):
 
 
 async def receive(
-    database: Database, raw: bytes, *, tenant: str, source: str, now: datetime, clinic: str | None = None
+    database: Database,
+    raw: bytes,
+    *,
+    tenant: str,
+    source: str,
+    now: datetime,
+    clinic: str | None = None,
+    must_be_signed: bool = True,
 ) -> Received:
     """Store one message, whatever it is, and say what became of it. Raises DatabaseAway: then nothing is acknowledged.
 
     `source` names the sender where the message does not say who it is; `clinic` is the one of this tenant's that it
-    was sent to.
+    was sent to. `must_be_signed`: only pathways that a clinician has signed are candidates.
     """
     incoming = read_referral(raw, default_source=source)
     if isinstance(incoming, Refusal):
         return await _refuse(database, raw, tenant=tenant, source=source, reason=incoming.reason, path=incoming.path)
-    stored = await referrals.store(database, _record(incoming, raw, tenant, now, clinic))
+    stored = await referrals.store(database, _record(incoming, raw, tenant, now, clinic, must_be_signed=must_be_signed))
     if stored.outcome == "conflict":
         reason = "this delivery's id was used before for other content: give every delivery an id of its own"
         return await _refuse(database, raw, tenant=tenant, source=source, reason=reason, path=incoming.path)
@@ -69,7 +78,7 @@ async def _refuse(database: Database, raw: bytes, *, tenant: str, source: str, r
 
 
 def _record(
-    incoming: IncomingReferral, raw: bytes, tenant: str, now: datetime, clinic: str | None = None
+    incoming: IncomingReferral, raw: bytes, tenant: str, now: datetime, clinic: str | None, *, must_be_signed: bool
 ) -> referrals.NewReferral:
     patient, requester = incoming.patient, incoming.requester
     return referrals.NewReferral(
@@ -87,21 +96,35 @@ def _record(
         requester_email=requester.email,
         texts=list(incoming.texts),
         codes=[c.model_dump() for c in (*incoming.reason_codes, *incoming.codes)],
-        facts=_facts(incoming, now, clinic).model_dump(mode="json"),
+        facts=_facts(incoming, now, clinic, must_be_signed=must_be_signed).model_dump(mode="json"),
         received_at=now,
     )
 
 
-def _facts(incoming: IncomingReferral, now: datetime, clinic: str | None) -> Referral:
-    """What a workflow may know. Codes stay behind: only the pathway that they suggest goes on."""
-    codes = [(c.system or "", c.code) for c in (*incoming.reason_codes, *incoming.codes)]
+def _facts(incoming: IncomingReferral, now: datetime, clinic: str | None, *, must_be_signed: bool) -> Referral:
+    """What a workflow may know. Codes and texts stay behind: only the pathways and signs they point to go on."""
+    age = age_in_years(incoming.patient.birth_date, now.date())
+    sex = _SEXES.get(incoming.patient.gender or "")
+    known: Facts = {name: value for name, value in (("age", age), ("sex", sex)) if value is not None}
+    found = matching.read(
+        [(c.system or "", c.code) for c in (*incoming.reason_codes, *incoming.codes)],
+        incoming.texts,
+        known,
+        loader.usable(must_be_signed=must_be_signed).values(),
+        loader.red_flags().values(),
+    )
+    match, decided = matching.MATCH.apply(found)
     return Referral(
         received_at=now,
         urgency=incoming.priority or "routine",
-        suggested_pathway=loader.suggest(codes),
+        suggested_pathway=match.settled,
+        candidates=tuple(c.pathway for c in match.candidates),
+        reasons=tuple(", ".join(c.reasons) for c in match.candidates),
+        questions=match.questions,
+        matching=decided,
         clinic=clinic,
-        age=age_in_years(incoming.patient.birth_date, now.date()),
-        sex=_SEXES.get(incoming.patient.gender or ""),
+        age=age,
+        sex=sex,
         patient_matched=incoming.patient.matched_by_message,
     )
 

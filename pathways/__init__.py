@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pathways.loader import PathwayError, latest, load, load_all, suggest
+from pathways.loader import PathwayError, latest, load, load_all, usable
 
-__all__ = ["PathwayError", "latest", "load", "load_all", "suggest"]
+__all__ = ["PathwayError", "latest", "load", "load_all", "usable"]

@@ -15,7 +15,7 @@ from care.score import Measure, ScoreValue, Sourced
 from pathways.linting_flags import lint_flags
 from pathways.loader import PathwayError, files, library, read_pathway
 
-AT_INTAKE = frozenset({"age", "days_since_onset", "urgency"})
+AT_INTAKE = frozenset({"age", "sex", "days_since_onset", "urgency"})
 AT_EVALUATION = AT_INTAKE | {"weeks_since_surgery", "weeks_since_onset", "earlier_plans"}
 IN_PLAN = AT_EVALUATION | {
     "visits",
@@ -28,7 +28,8 @@ IN_PLAN = AT_EVALUATION | {
     "days_in_phase",
 }
 AFTER_SURGERY = Criterion(fact="weeks_since_surgery", op=">=", value=0)
-URGENCIES = ("routine", "urgent", "asap", "stat")
+ABOUT_PATIENT = {"urgency": ("routine", "urgent", "asap", "stat"), "sex": ("male", "female")}
+"""Facts of a referral that are words, and the words they may be."""
 SUFFIXES = ("baseline", "change", "gain", "gain_pct", "norm", "age_days", "loss")
 
 
@@ -221,8 +222,8 @@ def _taken_in_care(pathway: Pathway) -> set[str]:
 
 def _options(pathway: Pathway, fact: str) -> tuple[str, ...]:
     name, _, suffix = fact.partition(".")
-    if fact == "urgency":
-        return URGENCIES
+    if fact in ABOUT_PATIENT:
+        return ABOUT_PATIENT[fact]
     measure = pathway.measure(name)
     return measure.options if measure is not None and suffix in ("", "baseline") else ()
 

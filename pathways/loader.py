@@ -32,10 +32,6 @@ E = TypeVar("E", bound=_Named)
 LIBRARY = "library"
 """The folder of what pathways name by id; a folder of pathways without one of its own uses ours."""
 
-ICD10 = ("icd-10", "icd10", "i10")
-"""How senders name ICD-10 and its national editions, in URLs and in HL7 v2 tables; one family to us."""
-SNOMED = ("snomed", "sct")
-
 
 class MeasuresFile(Strict):
     """`library/measures/*.yaml`: the measures a pathway may name."""
@@ -132,7 +128,18 @@ def pathway_of(source: Source, library: Library) -> Pathway:
         raise source.error("triage", "leave it out, or give `rules:` (and perhaps `levels:`) of its own")
     data.setdefault("urgencies", [level.model_dump(mode="json") for level in library.urgencies])
     data["triage"] = library.triage.model_dump(mode="json") | own
-    return check(source, Pathway, data)
+    return _signed(source, check(source, Pathway, data))
+
+
+def _signed(source: Source, pathway: Pathway) -> Pathway:
+    """A signature holds for the content that was signed, the library's entries included, and for no other."""
+    if pathway.signed_off is not None and pathway.signed_off.digest != pathway.digest:
+        what = (
+            f"{pathway.signed_off.by} signed other content than this (its digest is {pathway.digest}): "
+            "take the change back, or raise the version and have it signed anew"
+        )
+        raise source.error("signed_off.digest", what)
+    return pathway
 
 
 def _on_schedule(source: Source, key: str, data: Any, schedules: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -187,49 +194,22 @@ def latest(directory: Path | None = None) -> dict[str, Pathway]:
     return {p.id: p for _, p in sorted(load_all(directory).items())}
 
 
-def suggest(codes: Iterable[tuple[str, str]], *, directory: Path | None = None) -> str | None:
-    """The pathway that a referral's codes point to; None where none does. A person still chooses.
-
-    The referrer's first code that matches decides; of several pathways that know it, the one with the most exact
-    code, then by id. A sketch is never suggested.
+def usable(directory: Path | None = None, *, must_be_signed: bool) -> dict[str, Pathway]:
+    """The latest version of each pathway that may be suggested and chosen, by id: no sketch, and where it must be
+    signed, no draft.
     """
-    usable: dict[str, Pathway] = {}
-    for _, pathway in sorted(load_all(directory).items()):
-        if pathway.status != "sketch":
-            usable[pathway.id] = pathway
-    for system, code in codes:
-        hits = [
-            (-len(known.code), pathway.id)
-            for pathway in usable.values()
-            for known in pathway.codes
-            if _matches(known.system, known.code, system, code)
-        ]
-        if hits:
-            return min(hits)[1]
-    return None
+    allowed = ("signed_off",) if must_be_signed else ("draft", "signed_off")
+    return {p.id: p for _, p in sorted(load_all(directory).items()) if p.status in allowed}
 
 
-def _matches(known_system: str, known: str, system: str, code: str) -> bool:
-    family = _family(system)
-    if family != _family(known_system):
-        return False
-    wanted, found = _plain(known, family), _plain(code, family)
-    if wanted.endswith("*"):
-        return len(found) >= len(wanted) - 1 and found.startswith(wanted[:-1])
-    return found == wanted
+def red_flags(directory: Path | None = None) -> dict[str, RedFlag]:
+    """Every red flag of the library, by id."""
+    return dict(_packaged_flags()) if directory is None else library(directory).red_flags
 
 
-def _family(system: str) -> str:
-    name = system.lower()
-    if any(part in name for part in ICD10):
-        return "icd-10"
-    return "snomed" if any(part in name for part in SNOMED) else name
-
-
-def _plain(code: str, family: str) -> str:
-    """A code as it is compared: ICD-10 comes with and without its dot."""
-    stripped = code.strip().upper()
-    return stripped.replace(".", "") if family == "icd-10" else stripped
+@functools.cache
+def _packaged_flags() -> dict[str, RedFlag]:
+    return library().red_flags
 
 
 @functools.cache

@@ -58,7 +58,12 @@ async def built() -> AsyncIterator[House]:
         async with running(options) as stack:
             database = await Database.open(stack.dsn("app"), size=10)
             client = await connect(stack.stack.temporal_address)
-            settings = Settings(smtp_host=stack.stack.smtp_host, smtp_port=stack.stack.smtp_port, digest_seconds=1)
+            settings = Settings(
+                smtp_host=stack.stack.smtp_host,
+                smtp_port=stack.stack.smtp_port,
+                digest_seconds=1,
+                pathways_must_be_signed=False,
+            )
             calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
             try:
                 yield House(stack, client, database, settings, calendar, [])

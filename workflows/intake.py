@@ -36,7 +36,7 @@ class Intake(AnsweringActions):
         """Everything begins with the clinic, its calendar, and the pathway that the referral's codes suggest."""
         if preparation is None:
             raise LookupError("an intake begins with a preparation")
-        intake.enter(draft, preparation.clinic, preparation.calendar, preparation.pathway)
+        intake.enter(draft, preparation.clinic, preparation.calendar, preparation.pathway, preparation.hinted_flags)
 
     def on_screen(self, draft: Draft, action: act.Screen) -> None:
         """In intake every question is asked."""

@@ -9,12 +9,20 @@ from care.facts import person_facts
 from care.gate import Criterion, Facts
 from care.journey import Journey, Stage
 from care.pathway import Pathway
+from care.red_flag import RedFlag
 from care.referral import Clinic
+from care.rules.matching import WORDS, Evidence, Match
 from care.rules.triage import ELIGIBLE, Candidate
 from care.steps import common, require
 
 
-def enter(d: Draft, clinic: Clinic, calendar: Calendar, pathway: Pathway | None) -> None:
+def enter(
+    d: Draft,
+    clinic: Clinic,
+    calendar: Calendar,
+    pathway: Pathway | None,
+    hinted_flags: tuple[RedFlag, ...] = (),
+) -> None:
     """The referral has arrived: it is answered by a deadline that began at receipt, whatever the stage."""
     d.journey.clinic = clinic
     d.journey.calendar = calendar
@@ -26,8 +34,32 @@ def enter(d: Draft, clinic: Clinic, calendar: Calendar, pathway: Pathway | None)
     if not d.journey.referral.patient_matched:
         d.open_task("match_patient")
         d.write("unmatched", "The patient is only a reference: to be matched by a person")
+    d.journey.hinted_flags = hinted_flags
+    _matched(d)
     if pathway is not None:
-        _follow(d, pathway, "suggested by the referral's codes")
+        _follow(d, pathway, "settled by the referral's codes")
+    if d.journey.pathway is None:
+        d.open_task("choose_pathway")
+
+
+def _matched(d: Draft) -> None:
+    """Why the codes settle the pathway or not, and what the words ask for: as it was decided at receipt."""
+    referral = d.journey.referral
+    if referral.matching is None:
+        return
+    match = Match.model_validate(referral.matching.outcome)
+    named = "; ".join(f"{c.pathway} ({', '.join(c.reasons)})" for c in match.candidates) or "none"
+    excluded = Evidence.model_validate(referral.matching.inputs).excluded
+    not_for = "".join(f"; not for this patient: {e.pathway} ({e.why})" for e in excluded)
+    asked = f"; asked first in the screen: {', '.join(match.questions)}" if match.questions else ""
+    choose = "" if match.settled else "; a person chooses"
+    d.write(
+        "matching",
+        f"Matching: {WORDS[match.because]}{choose}. Candidates: {named}{not_for}{asked}",
+        decided=referral.matching,
+        candidates=None if match.settled else ", ".join(c.pathway for c in match.candidates) or None,
+    )
+    referral.matching = None
 
 
 def match_patient(d: Draft, a: act.MatchPatient) -> None:
@@ -51,6 +83,10 @@ def choose_pathway(d: Draft, a: act.ChoosePathway, pathway: Pathway) -> None:
         d.journey.referral.days_since_onset = a.days_since_onset
     d.journey.screened = False
     _follow(d, pathway, "chosen")
+    if d.journey.pathway is None:
+        d.open_task("choose_pathway")
+    else:
+        d.settle("choose_pathway", outcome="chosen")
     _go_on(d)
 
 
@@ -60,9 +96,9 @@ def _follow(d: Draft, pathway: Pathway, how: str) -> None:
     eligibility, decided = d.decide(
         ELIGIBLE, Candidate(pathway=pathway.label, exclude=(*pathway.exclude, *too_late), facts=known)
     )
-    d.journey.pathway = pathway
+    d.journey.pathway = pathway.for_journey(d.journey.hinted_flags)
     if eligibility.eligible:
-        d.write("pathway", f"Pathway {pathway.name}, version {pathway.version}: {how}", decided=decided)
+        d.write("pathway", f"Pathway {pathway.title}: {how}", decided=decided)
     else:
         why = "; ".join(c.words() for c in eligibility.excluded_by)
         d.write("not_eligible", f"Not eligible for {pathway.name}: {why}", decided=decided)
@@ -90,6 +126,7 @@ def facts(journey: Journey, pathway: Pathway) -> Facts:
 def screen(d: Draft, a: act.Screen) -> None:
     """The red-flag screen of intake asks every question of the pathway."""
     answers = common.all_answers(d.journey, a)
+    _hints_answered(d, a)
     asked = {s.id for f in d.journey.the_pathway.red_flags for s in f.signs}
     missing = sorted(asked - set(answers))
     require(
@@ -100,6 +137,17 @@ def screen(d: Draft, a: act.Screen) -> None:
     common.answer_flags(d, answers)
     d.journey.screened = True
     _go_on(d)
+
+
+def _hints_answered(d: Draft, a: act.Screen) -> None:
+    """What the referrer's own words hint at is asked one by one: `others_absent` does not reach it."""
+    asked = {s.id for f in d.journey.the_pathway.red_flags for s in f.signs}
+    passed_over = sorted(asked & set(d.journey.referral.questions) - set(a.answers))
+    require(
+        not passed_over,
+        "ScreenIncomplete",
+        f"the request's words hint at these, so each needs an answer of its own: {', '.join(passed_over)}",
+    )
 
 
 def ask_referrer(d: Draft, a: act.AskReferrer) -> None:

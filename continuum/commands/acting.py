@@ -36,7 +36,13 @@ def refer(
                 raise Mistake(f"--clinic is one of: {', '.join(clinics) or 'none'}")
         for file in files:
             received = await receive(
-                here.database, read(file), tenant=here.tenant, source=source, now=datetime.now(UTC), clinic=clinic
+                here.database,
+                read(file),
+                tenant=here.tenant,
+                source=source,
+                now=datetime.now(UTC),
+                clinic=clinic,
+                must_be_signed=here.must_be_signed,
             )
             refused += received.outcome == "refused"
             if json_:

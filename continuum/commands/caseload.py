@@ -58,7 +58,13 @@ def import_(
             rows = caseload.read(content)
         except caseload.BadFile as bad:
             raise Mistake(f"{printable(file)}: {bad}") from None
-        what = Import(tenant=here.tenant, source=source, by=person, now=datetime.now(UTC))
+        what = Import(
+            tenant=here.tenant,
+            source=source,
+            by=person,
+            now=datetime.now(UTC),
+            must_be_signed=here.must_be_signed,
+        )
         _progress(f"{output.count(rows, 'journey')} read; each is tried")
         checked = await caseload.check(here.database, rows, what)
         refused = any(one.outcome.status == "refused" for one in checked)

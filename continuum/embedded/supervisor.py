@@ -55,6 +55,8 @@ def worker_environment(stack: Stack, folder: Folder) -> dict[str, str]:
         "CONTINUUM_DATABASE_PASSWORD_FILE": str(folder.secrets / "app"),
         "CONTINUUM_SMTP_HOST": stack.smtp_host,
         "CONTINUUM_SMTP_PORT": str(stack.smtp_port),
+        # Drafts may be used, and are marked as drafts wherever they are shown.
+        "CONTINUUM_PATHWAYS_MUST_BE_SIGNED": "false",
         "TEMPORAL_ADDRESS": stack.temporal_address,
         "TEMPORAL_NAMESPACE": stack.temporal_namespace,
     }

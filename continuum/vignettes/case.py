@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from care.journey import Stage
+from continuum.vignettes import findings
 from continuum.vignettes.deeds import Deeds
 from continuum.vignettes.letters import letter
 from continuum.vignettes.looking import Look, pathway_of
@@ -109,7 +110,10 @@ class Case:
             await self._player.act("choose_pathway", pathway=chosen, days_since_onset=days)
 
     async def _screen(self, answers: dict[str, SignAnswer], *, others_absent: bool) -> None:
-        await self._player.act("screen", "therapist", answers=dict(answers), others_absent=others_absent)
+        hinted = findings.hinted(await self._player.journal()) if others_absent else ()
+        await self._player.act(
+            "screen", "therapist", answers={**dict.fromkeys(hinted, False), **answers}, others_absent=others_absent
+        )
 
     async def _pathway(self) -> str | None:
         return pathway_of(await self._player.state())

@@ -9,6 +9,7 @@ from typing import Any
 from care.rules.dosing import PLAN
 from care.rules.follow_up import SCHEDULE
 from care.rules.gates import GATE
+from care.rules.matching import MATCH
 from care.rules.progress import REVIEW
 from care.rules.screening import SCREEN
 from care.rules.triage import PRIORITISE
@@ -66,6 +67,12 @@ def candidates(rows: Iterable[Row]) -> list[str] | None:
     """The pathways that a coordinator is offered, where the matching was not sure."""
     offered = [row["data"]["candidates"] for row in rows if row["data"].get("candidates")]
     return sorted(offered[-1].split(", ")) if offered else None
+
+
+def hinted(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The signs at which the request's words hint, which the screen answers one by one."""
+    last = _last(rows, MATCH.name)
+    return tuple(last["outcome"].get("questions", ())) if last else ()
 
 
 def gate(rows: Iterable[Row], phase: int, *, with_missing: bool) -> Row | None:

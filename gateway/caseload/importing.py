@@ -62,6 +62,8 @@ class Import:
     source: str
     by: str | None
     now: datetime
+    must_be_signed: bool = True
+    """Whether only pathways that a clinician has signed may be named."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,7 @@ class _House:
 
 async def check(database: Database, rows: list[reading.Journey], what: Import) -> list[Checked]:
     """Every journey of the file, with what is wrong or what it would set going. Nothing is written."""
-    usable = {name: found for name, found in loader.latest().items() if found.status != "sketch"}
-    house = _House(await load(database, what.tenant), usable)
+    house = _House(await load(database, what.tenant), loader.usable(must_be_signed=what.must_be_signed))
     house.slots = await caseloads.booked_slots(database, what.tenant, what.now)
     known = await caseloads.known(database, what.tenant, what.source)
     return [_check(row, house, known, what) for row in rows]

@@ -23,7 +23,9 @@ from care.journey import Done, Journey, Stage
 from care.notice import Notice, Outgoing, Reply
 from care.pathway import Pathway
 from care.plan import PlanOfCare
+from care.red_flag import RedFlag
 from care.referral import Clinic, Referral
+from care.rules.matching import MATCH, Evidence
 from care.rules.registry import rerun
 from care.steps import (
     amendments,
@@ -248,6 +250,8 @@ class Driver:
         urgency: str = "routine",
         now: datetime = START,
         timezone: str = "Europe/Berlin",
+        evidence: Evidence | None = None,
+        hinted_flags: tuple[RedFlag, ...] = (),
     ) -> None:
         self.now = now
         self.journal: list[Entry] = []
@@ -276,10 +280,21 @@ class Driver:
                 days_since_onset=days_since_onset,
             ),
         )
+        if evidence is not None:
+            match, decided = MATCH.apply(evidence)
+            suggested = match.settled
+            self.journey.referral = self.journey.referral.model_copy(
+                update={
+                    "suggested_pathway": suggested,
+                    "candidates": tuple(c.pathway for c in match.candidates),
+                    "questions": match.questions,
+                    "matching": decided,
+                }
+            )
         pathway = pathways.load(suggested) if suggested else None
         clinic = Clinic(id="clinic", tenant=TENANT, lead=LEAD)
         self.timezone = timezone
-        self._apply(lambda d: intake.enter(d, clinic, calendar(now.date(), timezone=timezone), pathway))
+        self._apply(lambda d: intake.enter(d, clinic, calendar(now.date(), timezone=timezone), pathway, hinted_flags))
 
     # --- time
 

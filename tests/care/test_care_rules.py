@@ -22,6 +22,7 @@ from care.rules import Decided, Rule
 from care.rules.dosing import PLAN, Evaluation, PlannedCourse
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
 from care.rules.gates import GATE, AtGate, GateResult
+from care.rules.matching import Evidence, Excluded, Pointer
 from care.rules.progress import REVIEW, Course, course
 from care.rules.registry import RULES, rerun
 from care.rules.screening import SCREEN, Screening, ScreeningResult
@@ -612,6 +613,23 @@ PROGRESS = st.lists(
 ).map(tuple)
 
 INPUTS: dict[str, st.SearchStrategy[Any]] = {
+    "match_pathway": st.builds(
+        Evidence,
+        pointers=st.lists(
+            st.builds(
+                Pointer,
+                pathway=st.sampled_from(["a", "b", "c"]),
+                by=st.sampled_from(["code", "words"]),
+                code=st.integers(1, 3),
+                family=st.sampled_from(["icd-10", "snomed"]),
+                exactness=st.integers(1, 6),
+                group=st.booleans(),
+            ),
+            max_size=6,
+        ).map(tuple),
+        excluded=st.lists(st.builds(Excluded, pathway=st.sampled_from(["a", "b"]), why=TEXTS), max_size=2).map(tuple),
+        questions=SIGN_IDS,
+    ),
     "screen_red_flags": st.builds(
         Screening,
         flags=st.lists(FLAGS, max_size=4).map(tuple),

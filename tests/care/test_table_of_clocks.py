@@ -122,7 +122,7 @@ class Scene:
     begin: Callable[[Driver], Any]
     due: Callable[[Driver, Task, Minutes], datetime]
     settle: tuple[str, dict[str, Any]] | Callable[[Driver, Task], Any]
-    suggested: str = "low_back_pain"
+    suggested: str | None = "low_back_pain"
     matched: bool = True
 
 
@@ -236,6 +236,9 @@ REVIEW_HOLD_AFTER = timedelta(days=6, hours=2)
 SCENES: dict[TaskKind, Scene] = {
     "match_patient": Scene(lambda d: None, open_days(1), ("match_patient", {}), matched=False),
     "complete_intake": Scene(lambda d: None, open_days(1), lambda d, _: to_referral(d)),
+    "choose_pathway": Scene(
+        lambda d: None, open_days(1), ("choose_pathway", {"pathway": "low_back_pain"}), suggested=None
+    ),
     "missing_information": Scene(
         lambda d: d.act("ask_referrer", about="imaging"), open_days(5), ("receive_information", {})
     ),
@@ -325,7 +328,12 @@ def played(kind: TaskKind, place: Place) -> tuple[Driver, Task, Minutes]:
     driver = Driver(scene.suggested, matched=scene.matched, now=place.begins, timezone=place.zone)
     scene.begin(driver)
     (task,) = [t for t in driver.journey.open_tasks if t.kind == kind]
-    assert task.opened_at == driver.now or kind in ("answer_referral", "complete_intake", "match_patient")
+    assert task.opened_at == driver.now or kind in (
+        "answer_referral",
+        "choose_pathway",
+        "complete_intake",
+        "match_patient",
+    )
     return driver, task, Minutes(driver)
 
 

@@ -37,11 +37,11 @@ def faulty(name: str, real: Callable[..., Awaitable[Any]]) -> Callable[..., Awai
     return fail_first
 
 
-def first_fails(name: str, real: Callable[[], Any]) -> Callable[[], Any]:
+def first_fails(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     """The same, but the first calls raise, with data in the exception and in its cause."""
     left = [FAILURES]
 
-    def fail_first() -> Any:
+    def fail_first(**how: Any) -> Any:
         if left[0]:
             left[0] -= 1
             secret = f"{CANARY}-{name}"
@@ -49,7 +49,7 @@ def first_fails(name: str, real: Callable[[], Any]) -> Callable[[], Any]:
                 raise KeyError(secret)
             except KeyError as cause:
                 raise RuntimeError(f"{secret} could not be done for {secret}") from cause
-        return real()
+        return real(**how)
 
     return fail_first
 
@@ -58,5 +58,5 @@ if __name__ == "__main__":
     for name, (holder, attribute) in FAULTY.items():
         setattr(holder, attribute, faulty(name, getattr(holder, attribute)))
     read = "loader"  # of `activities.content` alone: other activities read pathways too
-    setattr(content, read, SimpleNamespace(latest=first_fails("load_pathway", loader.latest)))
+    setattr(content, read, SimpleNamespace(usable=first_fails("load_pathway", loader.usable)))
     sys.exit(worker.main())

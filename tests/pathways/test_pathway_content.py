@@ -238,30 +238,3 @@ def test_several_disciplines_at_once() -> None:
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 SCT = "http://snomed.info/sct"
-
-
-@pytest.mark.parametrize(
-    ("codes", "wanted"),
-    [
-        ([(ICD, "M54.50")], "low_back_pain"),
-        ([("http://hl7.org/fhir/sid/icd-10", "M54.5")], "low_back_pain"),
-        ([("I10", "m5459")], "low_back_pain"),
-        ([(ICD, "M62.830")], "low_back_pain"),
-        ([(SCT, "279039007")], "low_back_pain"),
-        ([("SCT", "161891005")], "low_back_pain"),
-        ([(SCT, "609588000")], "total_knee_replacement"),
-        ([(ICD, "Z96.651")], "total_knee_replacement"),
-        ([(ICD, "Z96.65")], "total_knee_replacement"),
-        ([(ICD, "M17.11")], "total_knee_replacement"),
-        ([(ICD, "I10"), (ICD, "M17.0")], "total_knee_replacement"),
-        ([(SCT, "279039007"), (ICD, "Z47.1")], "low_back_pain"),
-        ([(ICD, "Z96.64")], None),
-        ([(ICD, "M54.51")], None),
-        ([(SCT, "M54.5")], None),
-        ([(ICD, "I63.9")], None),  # a sketch
-        ([(ICD, "")], None),
-        ([], None),
-    ],
-)
-def test_suggestion(codes: list[tuple[str, str]], wanted: str | None) -> None:
-    assert pathways.suggest(codes) == wanted

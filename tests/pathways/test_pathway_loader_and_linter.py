@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pathways import PathwayError, latest, load, load_all, schema, suggest
+from pathways import PathwayError, latest, load, load_all, schema, usable
 from pathways.__main__ import main
 from pathways.linter import lint
 
@@ -148,9 +148,42 @@ def test_no_such_pathway() -> None:
         load("hip")
 
 
-def test_a_sketch_is_never_suggested(write: Write) -> None:
-    assert suggest([("icd-10", "M17.1")], directory=write()) == "knee_care"
-    assert suggest([("icd-10", "M17.1")], directory=write(("status: draft", "status: sketch"))) is None
+def test_a_sketch_is_never_used(write: Write) -> None:
+    assert set(usable(write(), must_be_signed=False)) == {"knee_care"}
+    assert usable(write(), must_be_signed=True) == {}
+    assert usable(write(("status: draft", "status: sketch")), must_be_signed=False) == {}
+
+
+def signed(digest: str) -> tuple[str, str]:
+    return (
+        "status: draft",
+        f"status: signed_off\nsigned_off: {{by: Dr A, 'on': 2026-11-02, digest: {digest}}}",
+    )
+
+
+def test_a_signature_holds_for_the_content_that_was_signed(write: Write) -> None:
+    digest = load("knee_care", directory=write()).digest
+    folder = write(signed(digest))
+    assert set(usable(folder, must_be_signed=True)) == {"knee_care"}
+    assert load("knee_care", directory=folder).title == "Knee care, version 1"
+    assert lint(folder) == []
+
+
+def test_a_signature_over_other_content_is_refused_and_says_so(write: Write) -> None:
+    digest = load("knee_care", directory=write()).digest
+    for edit in (("visits: [1, 6]", "visits: [1, 7]"), ("name: Knee care", "name: Care of knees")):
+        with pytest.raises(PathwayError, match=r"signed_off.digest: Dr A signed other content than this"):
+            load("knee_care", directory=write(signed(digest), edit))
+
+
+def test_an_edit_of_the_library_is_seen_by_the_signature(write: Write) -> None:
+    folder = write(signed(load("knee_care", directory=write()).digest))
+    measures = folder / MEASURES
+    text = measures.read_text("utf-8")
+    measures.write_text(text.replace("maximum: 100", "maximum: 99", 1), "utf-8")
+    assert measures.read_text("utf-8") != text
+    with pytest.raises(PathwayError, match="signed other content"):
+        load("knee_care", directory=folder)
 
 
 def test_a_change_to_what_load_all_gave_changes_nothing() -> None:

@@ -80,7 +80,8 @@ class Actor(Player):
         incoming = read_referral(raw, default_source=source)
         assert isinstance(incoming, IncomingReferral)
         self.journey = f"j{secrets.token_hex(8)}"
-        record = referring._record(incoming, raw, self.tenant, self.begins).model_copy(update={"journey": self.journey})
+        read = referring._record(incoming, raw, self.tenant, self.begins, None, must_be_signed=False)
+        record = read.model_copy(update={"journey": self.journey})
         await self.house.client.start_workflow(
             Intake.run,
             Journey(id=self.journey, tenant=self.tenant, referral=ReferralFacts.model_validate(record.facts)),
