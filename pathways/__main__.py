@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pathways import linter, schema
+from pathways import lint, schema
 from pathways.loader import PathwayError, files, load
 
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lint(directory: Path | None, *, as_json: bool) -> int:
-    findings = linter.lint(directory)
+    findings = lint.lint(directory)
     if as_json:
         print(json.dumps([f.as_dict() for f in findings], indent=1))
     else:

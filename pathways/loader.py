@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainValidator, ValidationInfo
 
 from care.model import Slug, Strict
 from care.pathway import Pathway
@@ -22,15 +22,11 @@ from pathways.source import Source, check, close, read
 M = TypeVar("M", bound=BaseModel)
 
 
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-E = TypeVar("E", bound=_Named)
-
 LIBRARY = "library"
 """The folder of what pathways name by id; a folder of pathways without one of its own uses ours."""
+
+VIGNETTES = "vignettes"
+"""The folder of vignettes beside them."""
 
 
 class MeasuresFile(Strict):
@@ -68,67 +64,107 @@ class Library:
     """The entries that pathways name by id, and the provider's triage."""
 
     def __init__(self, folder: Traversable) -> None:
-        self.measures = _entries(folder / "measures", MeasuresFile, lambda file: file.measures)
-        self.red_flags = _entries(folder / "red_flags", RedFlagsFile, lambda file: file.red_flags)
-        self.contraindications = _entries(
-            folder / "contraindications.yaml", ContraindicationsFile, lambda file: file.contraindications
+        self.files: list[tuple[Source, BaseModel]] = []
+        """Every file of it, as it was read and as what it is."""
+        self.measures: dict[str, Measure] = self._entries(folder, "measures", MeasuresFile)
+        self.red_flags: dict[str, RedFlag] = self._entries(folder, "red_flags", RedFlagsFile)
+        self.contraindications: dict[str, Contraindication] = self._entries(
+            folder, "contraindications", ContraindicationsFile
         )
-        triage, schedules = folder / "triage.yaml", folder / "schedules.yaml"
-        urgencies = folder / "urgencies.yaml"
-        self.urgencies = _read(urgencies, UrgenciesFile).urgencies if urgencies.is_file() else ()
-        self.triage = _read(triage, Triage) if triage.is_file() else Triage(levels=(), rules=())
-        self.schedules = (
-            _read(schedules, SchedulesFile) if schedules.is_file() else SchedulesFile(review={}, follow_up={})
-        )
+        self.urgencies = (self._one(folder, "urgencies", UrgenciesFile) or UrgenciesFile(urgencies=())).urgencies
+        self.triage = self._one(folder, "triage", Triage) or Triage(levels=(), rules=())
+        self.schedules = self._one(folder, "schedules", SchedulesFile) or SchedulesFile(review={}, follow_up={})
 
+    def _read(self, name: str, path: Traversable, model: type[M]) -> tuple[Source, M]:
+        source = read(path, name=f"{LIBRARY}/{name}")
+        content = check(source, model)
+        self.files.append((source, content))
+        return source, content
 
-def _entries(place: Traversable, model: type[M], of: Callable[[M], Iterable[E]]) -> dict[str, E]:
-    """The entries of one file, or of all files in a folder, by id."""
-    found: dict[str, E] = {}
-    if not place.is_dir() and not place.is_file():
+    def _one(self, folder: Traversable, name: str, model: type[M]) -> M | None:
+        path = folder / f"{name}.yaml"
+        return self._read(path.name, path, model)[1] if path.is_file() else None
+
+    def _entries(self, folder: Traversable, kind: str, model: type[BaseModel]) -> dict[str, Any]:
+        """The entries of `KIND.yaml`, or of all files in the folder of that name, by id."""
+        found: dict[str, Any] = {}
+        single = folder / f"{kind}.yaml"
+        places = [(single.name, single)] if single.is_file() else []
+        if (folder / kind).is_dir():
+            places += _yaml_files(folder / kind, f"{kind}/")
+        for name, path in places:
+            source, content = self._read(name, path, model)
+            for n, entry in enumerate(getattr(content, kind)):
+                if entry.id in found:
+                    what = f"{entry.id!r} is written twice in the library; keep one of each"
+                    raise source.error(f"{kind}[{n}].id", what)
+                found[entry.id] = entry
         return found
-    for path in _yaml_files(place) if place.is_dir() else [place]:
-        for entry in of(_read(path, model)):
-            if entry.id in found:
-                raise PathwayError(path.name, entry.id, "written twice in the library; keep one of each")
-            found[entry.id] = entry
-    return found
 
 
-def _yaml_files(folder: Traversable) -> list[Traversable]:
-    """The YAML files of a folder and of those in it, by name."""
-    found: list[Traversable] = []
+def _yaml_files(folder: Traversable, prefix: str = "") -> list[tuple[str, Traversable]]:
+    """The YAML files of a folder and of those in it, by their names below it."""
+    found: list[tuple[str, Traversable]] = []
     for entry in folder.iterdir():
         if entry.is_dir():
-            found += _yaml_files(entry)
+            found += _yaml_files(entry, f"{prefix}{entry.name}/")
         elif entry.name.endswith(".yaml"):
-            found.append(entry)
-    return sorted(found, key=lambda f: f.name)
+            found.append((f"{prefix}{entry.name}", entry))
+    return sorted(found, key=lambda f: f[0])
 
 
-def read_pathway(path: Traversable, library: Library) -> Pathway:
-    """One pathway file, with the library's entries in place of their ids."""
-    return pathway_of(read(path), library)
+def _from_the_library(id: str, info: ValidationInfo) -> Any:  # noqa: A002 - the field's own word
+    """The library's own entry for its id: it was validated once, when the library was read."""
+    return info.context[info.field_name][id] if info.context else id
+
+
+_Entry = PlainValidator(_from_the_library)
+
+
+class _Written(Pathway):
+    """A pathway as its file has it, with ids for what is in the library."""
+
+    triage: Annotated[Triage, _Entry]
+    red_flags: tuple[Annotated[RedFlag, _Entry], ...]
+    urgencies: tuple[Annotated[UrgencyLevel, _Entry], ...] = ()
+    modalities: tuple[Annotated[Contraindication, _Entry], ...] = ()
+    measures: tuple[Annotated[Measure, _Entry], ...]
 
 
 def pathway_of(source: Source, library: Library) -> Pathway:
-    """A file's pathway, with the library's entries in place of their ids."""
+    """A file's pathway, with the library's entries in place of their ids. Raises PathwayError."""
     data = dict(source.data)
-    for key, entries in (
-        ("measures", library.measures),
-        ("red_flags", library.red_flags),
-        ("modalities", library.contraindications),
-    ):
+    shelves: dict[str, Mapping[str, BaseModel]] = {
+        "measures": library.measures,
+        "red_flags": library.red_flags,
+        "modalities": library.contraindications,
+        "urgencies": {level.code: level for level in _urgencies(source, library)},
+        "triage": {LIBRARY: _triage(source, library)},
+    }
+    for key in ("measures", "red_flags", "modalities"):
         if key in data:
-            data[key] = _resolve(source, key, data[key], entries)
+            _look_up(source, key, data[key], shelves[key])
     for key, schedules in (("review", library.schedules.review), ("follow_up", library.schedules.follow_up)):
         data[key] = _on_schedule(source, key, data.get(key), schedules)
-    own = data.get("triage", {})
+    data["urgencies"], data["triage"] = list(shelves["urgencies"]), LIBRARY
+    written = check(source, _Written, data, context=shelves)
+    return _signed(source, Pathway.model_construct(written.model_fields_set, **dict(written)))
+
+
+def _urgencies(source: Source, library: Library) -> tuple[UrgencyLevel, ...]:
+    """The library's, or those that a pathway writes itself."""
+    own = source.data.get("urgencies")
+    return library.urgencies if own is None else check(source, UrgenciesFile, {"urgencies": own}).urgencies
+
+
+def _triage(source: Source, library: Library) -> Triage:
+    """The provider's, with the rules (and perhaps levels) that a pathway writes itself in their place."""
+    own = source.data.get("triage")
+    if own is None:
+        return library.triage
     if not isinstance(own, dict):
         raise source.error("triage", "leave it out, or give `rules:` (and perhaps `levels:`) of its own")
-    data.setdefault("urgencies", [level.model_dump(mode="json") for level in library.urgencies])
-    data["triage"] = library.triage.model_dump(mode="json") | own
-    return _signed(source, check(source, Pathway, data))
+    return check(source, Triage, library.triage.model_dump(mode="json") | own, at=("triage",))
 
 
 def _signed(source: Source, pathway: Pathway) -> Pathway:
@@ -153,15 +189,15 @@ def _on_schedule(source: Source, key: str, data: Any, schedules: Mapping[str, Ma
     return {**schedules[name], **own}
 
 
-def files(directory: Path | None = None) -> list[Traversable]:
-    """The pathway files of a folder and of those in it, or of the package, by name; the library is not among them."""
+def files(directory: Path | None = None) -> list[tuple[str, Traversable]]:
+    """The pathway files of a folder and of those in it, or of the package, by their names below it.
+
+    The library is not among them, and vignettes are not.
+    """
     folder = _folder(directory)
     if not folder.is_dir():
         raise PathwayError(str(directory), "", "there is no such folder of pathways")
-    here = [f for f in folder.iterdir() if f.name != LIBRARY]
-    found = [f for f in here if f.is_file() and f.name.endswith(".yaml")]
-    found += [f for inner in here if inner.is_dir() for f in _yaml_files(inner)]
-    return sorted(found, key=lambda f: f.name)
+    return [(name, path) for name, path in _yaml_files(folder) if name.split("/")[0] not in (LIBRARY, VIGNETTES)]
 
 
 def library(directory: Path | None = None) -> Library:
@@ -224,27 +260,21 @@ def _folder(directory: Path | None) -> Traversable:
 def _load_all(directory: Path | None) -> dict[tuple[str, int], Pathway]:
     entries = library(directory)
     known: dict[tuple[str, int], Pathway] = {}
-    for path in files(directory):
-        pathway = read_pathway(path, entries)
+    for name, path in files(directory):
+        source = read(path, name=name)
+        pathway = pathway_of(source, entries)
         key = (pathway.id, pathway.version)
         if key in known:
-            raise PathwayError(path.name, "version", f"{pathway.label} is in another file already; raise the version")
+            raise source.error("version", f"{pathway.label} is in another file already; raise the version")
         known[key] = pathway
     return known
 
 
-def _read(path: Traversable, model: type[M]) -> M:
-    return check(read(path), model)
-
-
-def _resolve(source: Source, key: str, ids: Any, entries: Mapping[str, BaseModel]) -> list[Any]:
+def _look_up(source: Source, key: str, ids: Any, entries: Mapping[str, BaseModel]) -> None:
     if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
         raise source.error(key, "a list of ids from the library, for example [nprs, odi]")
-    found = []
     for n, id in enumerate(ids):  # noqa: A001 - the field's own word
         if id not in entries:
             raise source.error(f"{key}[{n}]", f"the library has no {id!r}{close(id, entries)}")
         if id in ids[:n]:
             raise source.error(f"{key}[{n}]", f"{id!r} is listed twice; keep one")
-        found.append(entries[id].model_dump(mode="json"))
-    return found

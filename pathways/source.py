@@ -77,8 +77,9 @@ class Source:
                 continue
             if isinstance(node, yaml.MappingNode):
                 found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-                found = (node.value[part], node.value[part])
+            elif isinstance(node, yaml.SequenceNode):
+                item = _item(node, part)
+                found = (item, item) if item is not None else None
             else:
                 found = None
             if found is None:
@@ -90,6 +91,18 @@ class Source:
         """What is wrong with a value of this file."""
         where = place if isinstance(place, str) else words_of(place)
         return PathwayError(self.file, where, what, line=self.line(place))
+
+
+def _item(node: yaml.SequenceNode, part: int | str) -> yaml.Node | None:
+    """An entry of a list, by its number or by its `id`."""
+    if isinstance(part, int):
+        return node.value[part] if part < len(node.value) else None
+    return next((entry for entry in node.value if _id(entry) == part), None)
+
+
+def _id(node: yaml.Node) -> str | None:
+    fields = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((str(value.value) for key, value in fields if key.value in ("id", "code")), None)
 
 
 def words_of(place: Place) -> str:
@@ -133,19 +146,27 @@ def read(path: Traversable, *, name: str | None = None) -> Source:
     return Source(file, data, root)
 
 
-def check(source: Source, model: type[M], data: Mapping[str, Any] | None = None) -> M:
+def check(
+    source: Source,
+    model: type[M],
+    data: Mapping[str, Any] | None = None,
+    *,
+    at: Place = (),
+    context: Mapping[str, Any] | None = None,
+) -> M:
     """The file's data as a model, validated strictly, as JSON: no word becomes a number and no `yes` becomes 1.
 
-    `data` stands for the file's own where something was put into it. Raises PathwayError.
+    `data` stands for the file's own where something was put into it, `at` is where it stands in the file; `context`
+    is for the model's validators. Raises PathwayError.
     """
     try:
         text = json.dumps(source.data if data is None else data, default=str, allow_nan=False)
     except (ValueError, TypeError):
         raise PathwayError(source.file, "", "a number here is not finite, or a key is not a word") from None
     try:
-        return model.model_validate_json(text, strict=True)
+        return model.model_validate_json(text, strict=True, context=context)
     except ValidationError as error:
-        problems = [source.error(e["loc"], _what(e, model)) for e in _told_once(error.errors())]
+        problems = [source.error((*at, *e["loc"]), _what(e, model)) for e in _told_once(error.errors())]
         first = problems[0]
         raise PathwayError(first.file, first.where, first.what, line=first.line, others=tuple(problems[1:])) from None
 

@@ -12,7 +12,7 @@ from care.pathway import Pathway
 from care.rules.progress import REVIEW, Course
 from care.rules.screening import SCREEN, Screening
 from care.score import Sourced
-from pathways.linter import lint, sourced
+from pathways.lint import lint, sourced
 
 FULL = ("low_back_pain", "total_knee_replacement")
 

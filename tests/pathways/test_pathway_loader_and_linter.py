@@ -10,7 +10,7 @@ import pytest
 
 from pathways import PathwayError, latest, load, load_all, schema, usable
 from pathways.__main__ import main
-from pathways.linter import lint
+from pathways.lint import lint
 
 MEASURES = "library/measures/general.yaml"
 RED_FLAGS = "library/red_flags/general.yaml"
@@ -244,7 +244,7 @@ def test_a_library_entry_written_twice(write: Write, name: str) -> None:
     text = LIBRARY[name]
     entry = text[text.index("- id: " if name == RED_FLAGS else "- {id: odi") :].split("\n- ")[0]
     (folder / name).write_text(f"{text.rstrip()}\n{entry}\n", encoding="utf-8")
-    with pytest.raises(PathwayError, match=r"general.yaml: \w+: written twice"):
+    with pytest.raises(PathwayError, match=r"general.yaml:\d+: \w+\[\d\].id: .* is written twice"):
         load_all(folder)
 
 
@@ -395,7 +395,7 @@ def test_lint_on_the_command_line(write: Write, capsys: pytest.CaptureFixture[st
     assert main(["lint", folder]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert lines[0] == "knee_care.yaml: dosing[0].visits: fewest first, then most (visits_order)"
+    assert lines[0] == "knee_care.yaml:17: dosing[0].visits: fewest first, then most (visits_order)"
     assert main(["lint", "--json", folder]) == 2
     assert [f["rule"] for f in json.loads(capsys.readouterr().out)] == ["visits_order", "occasion_order"]
 

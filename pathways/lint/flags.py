@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from care.condition import AllOf, AnyOf, AtLeast, Condition, Known, NoneOf, Points, facts, parts, signs, truth
 from care.gate import Criterion
-from care.pathway import Pathway
-from care.red_flag import Contraindication, FlagRule, RedFlag, Sign
-
-Problem = tuple[str, str, str]
-"""Where, which rule of the linter, and what would be right."""
+from care.red_flag import Contraindication, FlagRule, RedFlag, Sign, UrgencyLevel
+from pathways.lint.finding import Problem
 
 ORDER = {"E0": 0, "E1": 1, "E2": 2, "E3": 3, "N": 4}
 KNOWN_FACTS = {"age": float, "sex": str, "days_since_onset": float, "days_since_surgery": float}
@@ -21,14 +18,18 @@ MOST_SIGNS = 12
 """So many signs are tried in every combination before a rule is said never to hold."""
 
 
-def lint_flags(pathway: Pathway) -> Iterator[Problem]:
-    """Every problem of a pathway's red flags and contraindications."""
-    yield from _levels(pathway)
-    texts: dict[str, Sign] = {}
-    entries: tuple[RedFlag | Contraindication, ...] = (*pathway.red_flags, *pathway.modalities)
-    for entry in entries:
-        where = f"{'red_flags' if isinstance(entry, RedFlag) else 'modalities'}.{entry.id}"
-        yield from _signs(entry.signs, texts, where)
+Entry = RedFlag | Contraindication
+Questions = dict[str, Sign]
+"""The signs asked so far, by id: one sign is one question, wherever it is asked."""
+
+
+def entries(given: Iterable[Entry], asked: Questions | None = None) -> Iterator[Problem]:
+    """Every problem of red flags and contraindications; `asked` are the questions of those looked at before."""
+    asked = {} if asked is None else asked
+    for entry in given:
+        kind = "red_flags" if isinstance(entry, RedFlag) else "contraindications"
+        where = f"{kind}.{entry.id}"
+        yield from _signs(entry.signs, asked, where)
         if isinstance(entry, RedFlag):
             yield from _flag(entry, where)
         else:
@@ -37,25 +38,23 @@ def lint_flags(pathway: Pathway) -> Iterator[Problem]:
             yield from _facts(condition, f"{where}.rules[{n}]" if isinstance(entry, RedFlag) else where)
 
 
-def _levels(pathway: Pathway) -> Iterator[Problem]:
-    codes = [level.code for level in pathway.urgencies]
+def levels(given: tuple[UrgencyLevel, ...]) -> Iterator[Problem]:
+    """Every problem of what the urgencies mean."""
+    codes = [level.code for level in given]
     if codes and codes != list(ORDER):
         yield "urgencies", "urgency_levels", f"the levels are, in this order: {', '.join(ORDER)}"
-    for level in pathway.urgencies:
+    for level in given:
         if level.code in ("E0", "E1") and level.hold != "until_handled":
             yield f"urgencies.{level.code}", "urgency_hold", "E0 and E1 hold booking: write `hold: until_handled`"
         if level.code in ("E0", "E1") and "on_call" not in level.tell:
-            yield (
-                f"urgencies.{level.code}",
-                "urgency_tell",
-                "the person on call hears of E0 and E1: tell: [on_call, ...]",
-            )
+            what = "the person on call hears of E0 and E1: tell: [on_call, ...]"
+            yield f"urgencies.{level.code}", "urgency_tell", what
 
 
 # --- signs
 
 
-def _signs(given: tuple[Sign, ...], texts: dict[str, Sign], where: str) -> Iterator[Problem]:
+def _signs(given: tuple[Sign, ...], texts: Questions, where: str) -> Iterator[Problem]:
     if len({s.id for s in given}) != len(given):
         yield where, "sign_twice", "a sign stands here twice; keep one"
     for sign in given:

@@ -1,0 +1,90 @@
+"""Every file of a folder: the library once, then each pathway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from care.pathway import Pathway
+from care.triage import Triage
+from pathways.lint import course, criteria, flags, head, plans
+from pathways.lint.finding import Finding, Problem, found_in, unreadable
+from pathways.loader import (
+    ContraindicationsFile,
+    Library,
+    RedFlagsFile,
+    UrgenciesFile,
+    files,
+    library,
+    pathway_of,
+)
+from pathways.source import PathwayError, read
+
+OF_THE_LIBRARY = frozenset({"measures", "red_flags", "modalities"})
+"""Parts of a pathway that are ids of the library's entries, which are looked at once, in their own files."""
+PERHAPS_OF_THE_LIBRARY = frozenset({"triage", "urgencies"})
+"""And parts that are the library's unless the file has its own."""
+
+
+def lint(directory: Path | None = None) -> list[Finding]:
+    """Every problem of every file of a folder, or of the package; a file that cannot be read is one of them."""
+    try:
+        entries = library(directory)
+        found = files(directory)
+    except PathwayError as error:
+        return unreadable(error)
+    findings = list(_library(entries))
+    seen: dict[tuple[str, int], str] = {}
+    for name, path in found:
+        try:
+            source = read(path, name=name)
+            pathway = pathway_of(source, entries)
+        except PathwayError as error:
+            findings += unreadable(error)
+            continue
+        key = (pathway.id, pathway.version)
+        if key in seen:
+            what = f"{pathway.label} is in {seen[key]} already; raise the version"
+            findings += found_in(source, [("version", "version_twice", what)])
+        seen[key] = name
+        findings += found_in(source, lint_pathway(pathway, library_has=_left_out(source.data)))
+    return findings
+
+
+def lint_pathway(pathway: Pathway, *, library_has: frozenset[str] = frozenset()) -> Iterator[Problem]:
+    """Every problem of one pathway, but of those parts that the library answers for."""
+    yield from head.head(pathway)
+    yield from head.sources(pathway, but=library_has)
+    yield from criteria.criteria(pathway, own_triage="triage" not in library_has)
+    for check in (plans.dosing, plans.goals, course.phases, course.follow_up):
+        yield from check(pathway)
+    if "urgencies" not in library_has:
+        yield from flags.levels(pathway.urgencies)
+    if "red_flags" not in library_has:
+        yield from flags.entries((*pathway.red_flags, *pathway.modalities))
+
+
+def _left_out(data: object) -> frozenset[str]:
+    written = set(data) if isinstance(data, dict) else set()
+    return OF_THE_LIBRARY | (PERHAPS_OF_THE_LIBRARY - written)
+
+
+def _library(entries: Library) -> Iterator[Finding]:
+    asked = flags.Questions()
+    for source, content in entries.files:
+        yield from found_in(source, _library_file(content, asked))
+
+
+def _library_file(content: BaseModel, asked: flags.Questions) -> Iterator[Problem]:
+    yield from head.sources(content)
+    match content:
+        case Triage():
+            yield from criteria.triage(content)
+        case RedFlagsFile():
+            yield from flags.entries(content.red_flags, asked)
+        case ContraindicationsFile():
+            yield from flags.entries(content.contraindications, asked)
+        case UrgenciesFile():
+            yield from flags.levels(content.urgencies)
