@@ -130,7 +130,7 @@ def test_the_sketches_follow_it_too() -> None:
     assert urgencies(stroke, "tia_week") == {"stroke": "E1"}
     assert "eat10" not in {s.id for f in stroke.red_flags for s in f.signs}
     assert urgencies(voice, "hoarse_45") == {"voice": "E3"}
-    assert urgencies(pathways.load("sports_team"), "concussion_suspected") == {"concussion": "E1"}
+    assert urgencies(pathways.load("team_care"), "concussion_suspected") == {"concussion": "E1"}
 
 
 # --- the second reading, courses of care
