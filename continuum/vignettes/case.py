@@ -145,7 +145,7 @@ class Case:
         """Where the course goes on, the next visit is booked at once."""
         if await self._people.stage() not in (Stage.THERAPY, Stage.POST_SURGERY_REHAB):
             return
-        steps = self._vignette.course[n + 1 :]
+        steps = [step for step in self._vignette.course[n + 1 :] if step.deed not in ("follow_up", "call")]
         if steps and steps[0].deed != "surgery":
             visit = next((s for s in steps if s.deed == "visit"), None)
             await self._people.keep_booked(visit.day if visit else steps[-1].day + 1, VISIT_HOURS)

@@ -16,6 +16,10 @@ Row = dict[str, Any]
 EVALUATION_HOURS = (8, 9, 10, 11)
 VISIT_HOURS = (10, 11, 12, 13, 14, 15, 16)
 """The evaluation is earlier in the day than any visit or score: what is counted from it is counted in whole days."""
+BOOKED_BEFORE = timedelta(days=7)
+"""So long before a visit somebody books it, where it could not be booked at the visit before: by then the plan's next
+certification is owed, and given."""
+NOT_YET_CERTIFIED = ("NotCertified", "CertificationEnds")
 WORDS = "as the vignette says"
 """The note of whoever decides: a vignette has no free text of its own."""
 
@@ -101,15 +105,25 @@ class People:
         if visit is None:
             for other in await self.booked():
                 await self.player.act("cancel_visit", visit=other["id"], reason="clinician")
+            await self.go_to(moment - BOOKED_BEFORE)
+            await self.do_what_is_owed()
             await self.book(moment)
             visit = next(v for v in await self.booked() if v["starts_at"] == moment)
         await self.go_to(visit["ends_at"] - timedelta(minutes=1))
         await self.player.act("record_visit", "therapist", visit=visit["id"], **what)
 
     async def keep_booked(self, day: int, hours: Sequence[int]) -> None:
-        """The front desk books ahead for that day, where a visit is owed: nobody is chased for one."""
-        if any(task["kind"] == "book_visit" for task in await self.player.owed()):
+        """The front desk books ahead for that day, where a visit is owed and none is booked: nobody is chased for one.
+
+        Of several disciplines the first has it. Beyond the time for which the plan is certified it waits.
+        """
+        if await self.booked() or not any(task["kind"] == "book_visit" for task in await self.player.owed()):
+            return
+        try:
             await self.book(await self.free_hour(day, hours))
+        except ActionRefused as refused:
+            if refused.kind not in NOT_YET_CERTIFIED:
+                raise
 
     async def can_be_booked(self) -> bool:
         """Whether a routine visit can be booked now: as the front desk would find out. It is cancelled again."""
