@@ -43,20 +43,20 @@ _ESCAPE = re.compile(
 )
 
 
-def decode_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in these bytes, or `RefusedError`.
+def decode_object(raw: bytes, *, times: int = 1) -> dict[str, Any]:
+    """The JSON object in these bytes, or `RefusedError`. `times`: so many times as large as a message may be.
 
     A leading UTF-8 byte order mark is skipped: RFC 8259 8.1 forbids sending one and allows ignoring it, and
     .NET senders do send it.
     """
-    if len(raw) > MAX_BYTES:
-        raise RefusedError("too-long", f"the message is larger than {MAX_BYTES} bytes")
+    if len(raw) > times * MAX_BYTES:
+        raise RefusedError("too-long", f"the message is larger than {times * MAX_BYTES} bytes")
     if raw.startswith(_UTF8_BOM):
         raw = b" " * len(_UTF8_BOM) + raw[len(_UTF8_BOM) :]  # places in the text stay what they are
     text = _text(raw)
     if not text.strip():
         raise RefusedError("invalid", "the message is empty; send a FHIR R4 resource as JSON", "byte 0")
-    _bounded(raw)
+    _bounded(raw, times * MAX_VALUES)
     _storable(text)
     node = _parsed(text)
     if not isinstance(node, dict):
@@ -74,13 +74,13 @@ def _text(raw: bytes) -> str:
     raise RefusedError("invalid", "the message is not valid UTF-8", place)
 
 
-def _bounded(raw: bytes) -> None:
+def _bounded(raw: bytes, most: int) -> None:
     """Depth and number of values, counted before anything is built from them."""
-    too_many = RefusedError("too-costly", f"the message holds more than {MAX_VALUES} values")
-    if raw.count(b'"') - raw.count(b'\\"') > _QUOTES_PER_VALUE * MAX_VALUES:
+    too_many = RefusedError("too-costly", f"the message holds more than {most} values")
+    if raw.count(b'"') - raw.count(b'\\"') > _QUOTES_PER_VALUE * most:
         raise too_many
     structure = _STRINGS.sub(b"", raw).translate(_DEEPER).translate(None, _NOT_STRUCTURE)
-    if structure.count(b",") + structure.count(b"[") > MAX_VALUES:
+    if structure.count(b",") + structure.count(b"[") > most:
         raise too_many
     brackets = structure.replace(b",", b"")
     for _ in range(MAX_DEPTH):
