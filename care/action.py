@@ -22,6 +22,10 @@ from care.referral import ReferralUrgency
 from care.score import ScoreValue
 from care.task import Owner
 
+Items = dict[Slug, tuple[float | None, ...]]
+"""The answers to the items of questionnaires and the readings of trials, by measure id, in the instrument's order;
+None for an item that was not answered. Numbers only: what the items ask stays with whoever holds their rights."""
+
 
 class Expected(Strict):
     """What the actor had in front of them: the stage, and perhaps the journal row it was at."""
@@ -120,9 +124,10 @@ class RecordConsent(Action):
 
 
 class RecordScores(Action):
-    """Results of measures, by measure id."""
+    """Results of measures, by measure id; or the answers to their items, from which the score is made."""
 
-    scores: dict[Slug, ScoreValue]
+    scores: dict[Slug, ScoreValue] = {}
+    items: Items = {}
 
 
 class EnterInError(Action):
@@ -306,13 +311,15 @@ class RecordVisit(Action):
     visit: str
     outcome: Literal["attended", "no_show"]
     scores: dict[Slug, ScoreValue] = {}
+    items: Items = {}
     answers: dict[Slug, bool] = {}
 
 
 class Evaluate(Action):
     """The evaluation: baseline scores, from which the individual plan of care is made."""
 
-    scores: dict[Slug, ScoreValue]
+    scores: dict[Slug, ScoreValue] = {}
+    items: Items = {}
     clinician: PersonId
     doses: dict[Discipline, Dose] = {}
     """The therapist's own numbers for a discipline: needed where the pathway has none; others need a note."""
@@ -387,7 +394,8 @@ class RecordContact(Action):
 class AnswerCheck(Action):
     """The patient's answer to a check by message."""
 
-    scores: dict[Slug, ScoreValue]
+    scores: dict[Slug, ScoreValue] = {}
+    items: Items = {}
     answers: dict[Slug, bool] = {}
 
 
@@ -440,7 +448,8 @@ class SignSummary(Action):
 class AnswerFollowUp(Action):
     """The patient's answers at a follow-up."""
 
-    scores: dict[Slug, ScoreValue]
+    scores: dict[Slug, ScoreValue] = {}
+    items: Items = {}
     answers: dict[Slug, bool] = {}
 
 

@@ -8,21 +8,15 @@ from datetime import datetime
 from care.gate import Facts
 from care.pathway import Pathway
 from care.plan import PlanOfCare
-from care.score import Measure, Score
-
-SMALLEST = 1e-6
-"""A baseline nearer to nothing than this has no per cent."""
-
-
-def improvement(measure: Measure, before: float, after: float) -> float:
-    """The change towards better: positive is better, whichever way the measure runs."""
-    return after - before if measure.direction == "higher_better" else before - after
+from care.responder import SMALLEST, has_thresholds, improvement, response
+from care.score import Score
 
 
 def score_facts(pathway: Pathway, scores: Iterable[Score], now: datetime, *, since: datetime | None = None) -> Facts:
-    """For each measure: the latest value, `.baseline`, `.change`, `.gain`, `.gain_pct` and `.age_days`.
+    """For each measure: the latest value, `.baseline`, `.change`, `.gain`, `.gain_pct`, `.responder` and `.age_days`.
 
     The baseline is the first score (the first since `since`, when given). Scores entered in error do not count.
+    Nobody responds by one score alone: until there are two, `.responder` is missing.
     """
     facts: Facts = {}
     for measure in pathway.measures:
@@ -30,6 +24,9 @@ def score_facts(pathway: Pathway, scores: Iterable[Score], now: datetime, *, sin
             (s for s in scores if s.measure == measure.id and not s.in_error and (since is None or s.at >= since)),
             key=lambda s: s.at,  # of one moment, those recorded later come later
         )
+        if has_thresholds(measure):
+            pair = (taken[0].value, taken[-1].value) if len(taken) > 1 else (None, None)
+            facts[f"{measure.id}.responder"] = response(measure, *pair)
         if not taken:
             continue
         first, last = taken[0].value, taken[-1].value
@@ -78,11 +75,16 @@ def plan_facts(plan: PlanOfCare, pathway: Pathway, now: datetime) -> Facts:
 
 
 def losses(pathway: Pathway, at_discharge: Facts, latest: Facts) -> Facts:
-    """For each measure in both: `.loss`, how much worse it is than at discharge (positive is worse)."""
+    """For each measure in both: `.loss`, how much worse it is than at discharge (positive is worse).
+
+    `.responder` is then said against the score at discharge too, and no longer against the baseline of care.
+    """
     facts: Facts = {}
     for measure in pathway.measures:
         before, after = at_discharge.get(measure.id), latest.get(measure.id)
         if before is None or after is None or isinstance(before, str) or isinstance(after, str):
             continue
         facts[f"{measure.id}.loss"] = -improvement(measure, before, after)
+        if has_thresholds(measure):
+            facts[f"{measure.id}.responder"] = response(measure, before, after)
     return facts

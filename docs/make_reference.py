@@ -37,6 +37,7 @@ WORDS = {
     "doses": "`{discipline: {visits, weeks, visits_per_week, visit_minutes}}`",
     "clinician": "a person's id",
     "days_since_onset": "whole number of days",
+    "items": "`{measure: [answers in order, null for none]}`",
     "document": "a document's id",
     "first_day": "a date, `2026-12-01`",
     "giver": "a person's id",

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from care.draft import Draft, Refused
     from care.journey import Journey
     from care.notice import Notice, Outgoing
-    from care.steps import common, messages
+    from care.steps import common, items, messages
 
 RETRY_AT_MOST = timedelta(seconds=10)
 """What a person waits for is tried again within so long, however long the outage was."""
@@ -42,9 +42,9 @@ class Errands:
 
     def raise_alarms(self, action: act.Action) -> None:
         """A red flag's alarm waits for nothing, least of all for the record."""
-        answers: dict[str, bool] = getattr(action, "answers", {})
         try:
             common.check_expected(self.journey, action)
+            answers = getattr(action, "answers", {}) | items.signs(self.journey.pathway, action)
             alarms = common.alarms(self.journey, answers, action.action_id, workflow.now())
         except Refused:
             return

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from care.facts import improvement
+from care.responder import improvement
 from care.score import Measure, ScoreValue
 
 NOT_ON_RECORD = "not on record"

@@ -10,11 +10,12 @@ from care.rules.follow_up import ASSESS, SCHEDULE
 from care.rules.gates import GATE
 from care.rules.matching import MATCH
 from care.rules.progress import REVIEW
+from care.rules.scoring import SCORE
 from care.rules.screening import SCREEN
 from care.rules.triage import ELIGIBLE, PRIORITISE
 
 RULES: dict[str, Rule[Any, Any]] = {
-    rule.name: rule for rule in (MATCH, SCREEN, ELIGIBLE, PRIORITISE, PLAN, REVIEW, GATE, SCHEDULE, ASSESS)
+    rule.name: rule for rule in (MATCH, SCREEN, ELIGIBLE, PRIORITISE, PLAN, REVIEW, GATE, SCHEDULE, ASSESS, SCORE)
 }
 
 

@@ -10,7 +10,7 @@ from care.journey import Journey, OpenFlag, Stage
 from care.notice import Notice
 from care.rules import Decided
 from care.rules.screening import SCREEN, Screening, ScreeningResult
-from care.steps import endings, require, words
+from care.steps import endings, items, require, words
 
 CLINICIANS = {"therapist", "clinical_lead", "surgeon", "on_call"}
 
@@ -190,9 +190,12 @@ def record_consent(d: Draft, a: act.RecordConsent) -> None:
 def record_scores(d: Draft, a: act.RecordScores) -> None:
     """Scores taken outside a visit."""
     require(d.journey.pathway is not None, "NoPathway", "choose the pathway first: it says what is measured")
-    require(a.scores, "NoScores", "give at least one score, by measure id")
-    d.add_scores(a.scores)
-    d.write("scores", f"Scores recorded: {', '.join(sorted(a.scores))}")
+    require(a.scores or a.items, "NoScores", "give at least one score, by measure id")
+    found = items.taken(d, a)
+    d.add_scores(found.scores)
+    d.write("scores", f"Scores recorded: {found.named}")
+    found.explain(d)
+    answer_flags(d, found.signs)
 
 
 def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:

@@ -12,7 +12,7 @@ from care.gate import named_facts
 from care.journey import Ending, FollowUpState, Journey, Stage
 from care.pathway import FollowUpPlan, Occasion
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
-from care.steps import common, endings, referral, require
+from care.steps import common, endings, items, referral, require
 
 
 def enter(d: Draft) -> None:
@@ -84,10 +84,11 @@ def no_answer(d: Draft, clock: Clock) -> None:
 
 def answer(d: Draft, a: act.AnswerFollowUp) -> None:
     """Held against the scores at discharge: stable, or worse beyond what the pathway allows."""
-    require(a.scores, "NoScores", "an answer has at least one score")
+    require(a.scores or a.items, "NoScores", "an answer has at least one score")
     state, plan, pathway = _state(d), _plan(d), d.journey.the_pathway
     occasion = state.waiting
-    d.add_scores(a.scores)
+    found = items.taken(d, a)
+    d.add_scores(found.scores)
     known = score_facts(pathway, [s for s in d.journey.scores if s.at == d.now], d.now)
     known |= losses(pathway, _ending(d).facts, known)
     assessment, decided = d.decide(
@@ -97,7 +98,8 @@ def answer(d: Draft, a: act.AnswerFollowUp) -> None:
     label = _occasion(d, occasion).label if occasion else "outside the plan"
     verdict = "; ".join(c.words() for c in assessment.by) if assessment.worse else "no worse than at discharge"
     d.write("follow_up_answered", f"Follow-up answered, {label}: {verdict}", decided=decided, occasion=occasion)
-    screened = common.answer_flags(d, a.answers)
+    found.explain(d)
+    screened = common.answer_flags(d, {**a.answers, **found.signs})
     if occasion is not None:
         _close_occasion(d, occasion)
     if assessment.worse or (screened and screened.findings):

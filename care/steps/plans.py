@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from care import action as act
 from care.clock import Clock
 from care.draft import Draft, Refused
-from care.facts import improvement, person_facts, plan_facts, score_facts
+from care.facts import person_facts, plan_facts, score_facts
 from care.gate import Criterion, Facts
 from care.journey import Ending, Journey, Stage
 from care.pathway import Discipline
 from care.plan import Dose, Goal, PlanOfCare
+from care.responder import improvement
 from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
 from care.rules.progress import REVIEW, Advice, course
 from care.steps import endings, require

@@ -24,7 +24,7 @@ def enter(d: Draft) -> None:
 def record_visit(d: Draft, a: act.RecordVisit) -> None:
     """A visit; scores may open the gate."""
     visits.record(d, a)
-    if a.scores:
+    if a.scores or a.items:
         _after_scores(d)
     if d.journey.next_stage is None:
         phases.owe_visits(d)

@@ -10,7 +10,7 @@ from care.draft import Draft, Refused
 from care.gate import checks
 from care.journey import Journey, Stage, Surgery
 from care.plan import PlanOfCare
-from care.steps import common, endings, phases, plans, reports, require, visits
+from care.steps import common, endings, items, phases, plans, reports, require, visits
 
 
 def enter(d: Draft) -> None:
@@ -84,7 +84,8 @@ def evaluate(d: Draft, a: act.Evaluate) -> None:
         "NoEvaluationDue",
         "an evaluation follows the first visit attended, or a change",
     )
-    d.add_scores(a.scores)
+    found = items.taken(d, a)
+    d.add_scores(found.scores)
     known = plans.facts(journey, d)
     missing = [m for m in pathway.baseline if m not in known]
     require(not missing, "BaselineMissing", f"the evaluation also needs: {', '.join(missing)}")
@@ -105,6 +106,8 @@ def evaluate(d: Draft, a: act.Evaluate) -> None:
     d.answer_referrer("in-progress", "5.1.4", visits_done=made[0].visits_attended, visits_planned=_planned(d))
     d.tell("patient", "plan_ready")
     d.tell("referrer", "journey_news", news="plan_of_care")
+    found.explain(d)
+    common.answer_flags(d, found.signs)
 
 
 def _own_numbers(d: Draft, a: act.Evaluate) -> None:
@@ -195,9 +198,11 @@ def answer_check(d: Draft, a: act.AnswerCheck) -> None:
     plan = next((p for p in d.journey.active_plans if p.self_care), None)
     if plan is None:
         raise Refused("NoCheck", "this patient has no self-care plan under way")
-    d.add_scores(a.scores, plan=plan.id)
-    d.write("check_answered", f"The patient answered: {', '.join(sorted(a.scores))}", plan=plan.id)
-    common.answer_flags(d, a.answers)
+    found = items.taken(d, a)
+    d.add_scores(found.scores, plan=plan.id)
+    d.write("check_answered", f"The patient answered: {found.named}", plan=plan.id)
+    found.explain(d)
+    common.answer_flags(d, {**a.answers, **found.signs})
     plans.note_goals(d, plan)
     plans.advise(d, plan, because="the patient answered")
     d.open_task("review_progress", plan.id)

@@ -9,7 +9,7 @@ from care.clock import Clock
 from care.draft import Draft, Refused
 from care.journey import Journey
 from care.plan import PlanOfCare
-from care.steps import authorisation, certification, common, refuse, reports, require, winning_back
+from care.steps import authorisation, certification, common, items, refuse, reports, require, winning_back
 from care.visit import Visit
 
 USUAL_MINUTES = 30
@@ -96,7 +96,7 @@ def record(d: Draft, a: act.RecordVisit) -> PlanOfCare | None:
     d.settle("record_visit", visit.id, outcome=a.outcome)
     if a.outcome == "no_show":
         require(
-            not a.scores and not a.answers,
+            not a.scores and not a.items and not a.answers,
             "NoShow",
             "a visit that did not take place has no scores and answers",
         )
@@ -117,10 +117,12 @@ def record(d: Draft, a: act.RecordVisit) -> PlanOfCare | None:
     else:
         words = "First visit attended"
     d.write("visit_attended", words, visit=visit.id)
-    d.remember_record(visit, d.add_scores(a.scores, plan=visit.plan))
-    if a.scores:
-        d.write("scores", f"Scores recorded: {', '.join(sorted(a.scores))}")
-    common.answer_flags(d, a.answers)
+    found = items.taken(d, a)
+    d.remember_record(visit, d.add_scores(found.scores, plan=visit.plan))
+    if found.scores:
+        d.write("scores", f"Scores recorded: {found.named}")
+    found.explain(d)
+    common.answer_flags(d, {**a.answers, **found.signs})
     return plan
 
 

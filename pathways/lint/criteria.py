@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from care.gate import Criterion
 from care.pathway import Pathway
+from care.responder import RESPONSES, has_thresholds
 from care.score import Measure, ScoreValue
 from care.triage import Triage
 from pathways.lint.finding import Problem
@@ -26,7 +27,7 @@ IN_PLAN = AT_EVALUATION | {
 }
 ABOUT_PATIENT = {"urgency": ("routine", "urgent", "asap", "stat"), "sex": ("male", "female")}
 """Facts of a referral that are words, and the words they may be."""
-SUFFIXES = ("baseline", "change", "gain", "gain_pct", "norm", "age_days", "loss")
+SUFFIXES = ("baseline", "change", "gain", "gain_pct", "norm", "age_days", "loss", "responder")
 UNITS = {
     "age": "years",
     "days_since_onset": "days",
@@ -74,6 +75,11 @@ class Moment:
     general: frozenset[str]
     taken: frozenset[str] = frozenset()
     after_discharge: bool = False
+
+    @property
+    def under_way(self) -> bool:
+        """Care has begun, so that a score can be compared with an earlier one."""
+        return self.after_discharge or "weeks" in self.general
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,8 @@ def _unit_problem(ground: Ground, criterion: Criterion) -> str | None:
 def unit_of(ground: Ground, fact: str) -> str | None:
     """The unit of a fact, where it has one."""
     name, _, suffix = fact.partition(".")
+    if suffix == "responder":
+        return None
     if suffix in SUFFIX_UNITS:
         return SUFFIX_UNITS[suffix]
     measure = ground.measures.get(name)
@@ -188,16 +196,28 @@ def _fact_problem(ground: Ground, fact: str, moment: Moment) -> tuple[str, str] 
         return "unknown_fact", f"there is no fact {fact!r}: no such measure of this pathway, nor general fact"
     if suffix and suffix not in SUFFIXES:
         return "unknown_fact", f"there is no fact {fact!r}; after a measure's id: {', '.join(SUFFIXES)}"
-    if suffix in ("change", "gain", "gain_pct", "loss") and measure.options:
-        return "unknown_fact", f"{name} is a word and has no .{suffix}"
-    if suffix == "norm" and not measure.norms:
-        return "unknown_fact", f"{name} has no reference values, so no .norm"
+    if what := _without(measure, suffix):
+        return "unknown_fact", what
+    if suffix == "responder" and not moment.under_way:
+        return "not_yet_known", f"{fact} is known at reviews, gates and follow-ups; nobody has responded {moment.name}"
     if suffix == "loss" and not moment.after_discharge:
         return "not_yet_known", f"{fact} is known at follow-up only"
     if suffix != "norm" and name not in moment.taken:
         return "never_taken", f"{name} is not taken by then ({moment.name}); add it to the measures taken, or drop this"
-    if suffix == "loss" and name not in ground.taken_in_care:
+    since_discharge = suffix == "loss" or (suffix == "responder" and moment.after_discharge)
+    if since_discharge and name not in ground.taken_in_care:
         return "never_taken", f"{name} is never taken before discharge, so its loss is never known"
+    return None
+
+
+def _without(measure: Measure, suffix: str) -> str | None:
+    """Why a measure never has this fact."""
+    if suffix in ("change", "gain", "gain_pct", "loss", "responder") and measure.options:
+        return f"{measure.id} is a word and has no .{suffix}"
+    if suffix == "norm" and not measure.norms:
+        return f"{measure.id} has no reference values, so no .norm"
+    if suffix == "responder" and not has_thresholds(measure):
+        return f"{measure.id} has neither an MCID nor an MDC, so no .responder"
     return None
 
 
@@ -217,6 +237,8 @@ def _options(ground: Ground, fact: str) -> tuple[str, ...]:
     name, _, suffix = fact.partition(".")
     if fact in ABOUT_PATIENT:
         return ABOUT_PATIENT[fact]
+    if suffix == "responder":
+        return RESPONSES
     measure = ground.measures.get(name)
     return measure.options if measure is not None and suffix in ("", "baseline") else ()
 

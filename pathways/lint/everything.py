@@ -9,11 +9,12 @@ from pydantic import BaseModel
 
 from care.pathway import Pathway
 from care.triage import Triage
-from pathways.lint import course, criteria, flags, head, plans
+from pathways.lint import course, criteria, flags, head, measures, plans
 from pathways.lint.finding import Finding, Problem, found_in, unreadable
 from pathways.loader import (
     ContraindicationsFile,
     Library,
+    MeasuresFile,
     RedFlagsFile,
     UrgenciesFile,
     files,
@@ -58,7 +59,7 @@ def lint_pathway(pathway: Pathway, *, library_has: frozenset[str] = frozenset())
     yield from head.head(pathway)
     yield from head.sources(pathway, but=library_has)
     yield from criteria.criteria(pathway, own_triage="triage" not in library_has)
-    for check in (plans.dosing, plans.goals, course.phases, course.follow_up):
+    for check in (measures.use, plans.dosing, plans.goals, course.phases, course.follow_up):
         yield from check(pathway)
     if "urgencies" not in library_has:
         yield from flags.levels(pathway.urgencies)
@@ -74,14 +75,16 @@ def _left_out(data: object) -> frozenset[str]:
 def _library(entries: Library) -> Iterator[Finding]:
     asked = flags.Questions()
     for source, content in entries.files:
-        yield from found_in(source, _library_file(content, asked))
+        yield from found_in(source, _library_file(content, asked, entries))
 
 
-def _library_file(content: BaseModel, asked: flags.Questions) -> Iterator[Problem]:
+def _library_file(content: BaseModel, asked: flags.Questions, entries: Library) -> Iterator[Problem]:
     yield from head.sources(content)
     match content:
         case Triage():
             yield from criteria.triage(content)
+        case MeasuresFile():
+            yield from measures.entries(content.measures, entries.measures)
         case RedFlagsFile():
             yield from flags.entries(content.red_flags, asked)
         case ContraindicationsFile():

@@ -38,6 +38,7 @@ from care.steps import (
     endings,
     follow_up,
     intake,
+    items,
     messages,
     phases,
     post_surgery,
@@ -405,7 +406,7 @@ class Driver:
         self._apply(lambda d: messages.undelivered(d, [Outgoing(id=notice, to="referrer", words="referrer (news)")]))
 
     def _raise_alarms(self, action: actions.Action) -> None:
-        answers: dict[str, bool] = getattr(action, "answers", {})
+        answers = getattr(action, "answers", {}) | items.signs(self.journey.pathway, action)
         try:
             self.alarms += common.alarms(self.journey, answers, action.action_id, self.now)
         except Refused:

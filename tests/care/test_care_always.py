@@ -28,7 +28,7 @@ from care.actor import Role
 from care.card import card
 from care.clock import EVENTS
 from care.draft import Refused
-from care.journey import Stage
+from care.journey import Journey, Stage
 from care.task import TASKS
 from tests.care.driver import CLOCKS, NOTE, STEPS, Driver
 from tests.care.walks import (
@@ -114,6 +114,17 @@ RECIPIENTS = {
 }
 
 
+def items_for(journey: Journey, draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
+    """Answers to the items of an instrument of this pathway, now and then; some make no score."""
+    scored = [m for m in journey.pathway.measures if m.scoring is not None] if journey.pathway is not None else []
+    if not scored or draw(st.integers(0, 5)):
+        return {}
+    measure = draw(st.sampled_from(scored))
+    assert measure.scoring is not None
+    items = measure.scoring.items - (not draw(st.integers(0, 5)))
+    return {measure.id: tuple(draw(st.sampled_from([0, 1, 1, 1, None, 5])) for _ in range(items))}
+
+
 def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) -> dict[str, Any]:
     """What somebody might say with this action, sensible more often than not."""
     journey = driver.journey
@@ -137,6 +148,7 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
 
     makers: dict[str, Callable[[], Any]] = {
         "scores": lambda: scores_for(driver, draw),
+        "items": lambda: items_for(journey, draw),
         "answers": some_answers,
         "flag": lambda: draw(st.sampled_from([f.flag for f in journey.flags] or ["ces"])),
         "plan": plan_id,

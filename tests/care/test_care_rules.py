@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pathways
-from care.facts import improvement, losses, person_facts, plan_facts, score_facts
+from care.facts import losses, person_facts, plan_facts, score_facts
 from care.gate import Criterion, Facts, Op, checks
 from care.model import Model
 from care.pathway import DoseRule, GoalRule, Occasion, Pathway, ProgressRule
 from care.plan import Goal, PlanOfCare
 from care.red_flag import FlagRule, RedFlag, Sign
+from care.responder import improvement
 from care.rules import Decided, Rule
 from care.rules.dosing import PLAN, Evaluation, PlannedCourse
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
@@ -25,10 +26,12 @@ from care.rules.gates import GATE, AtGate, GateResult
 from care.rules.matching import Evidence, Excluded, Pointer
 from care.rules.progress import REVIEW, Course, course
 from care.rules.registry import RULES, rerun
+from care.rules.scoring import Questionnaire
 from care.rules.screening import SCREEN, Screening, ScreeningResult
 from care.rules.triage import ELIGIBLE, PRIORITISE, Candidate, Waiting
 from care.score import Measure, Score
 from care.triage import Triage, TriageLevel, TriageRule
+from pathways.loader import library
 
 NOW = datetime(2026, 6, 1, 10, 0, tzinfo=UTC)
 LBP = pathways.load("low_back_pain")
@@ -484,7 +487,12 @@ def test_the_norm_is_that_of_age_and_sex_and_the_stricter_where_the_sex_is_not_k
 
 def test_loss_is_measured_from_discharge_and_positive_is_worse() -> None:
     facts = losses(LBP, {"odi": 10.0, "psfs": 8.0, "home_programme": "independent"}, {"odi": 22.0, "psfs": 9.0})
-    assert facts == {"odi.loss": 12, "psfs.loss": -1}
+    assert facts == {
+        "odi.loss": 12,
+        "odi.responder": "deteriorated",
+        "psfs.loss": -1,
+        "psfs.responder": "unclear",
+    }
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300, "6", True, -0.1, 10.1])
@@ -612,6 +620,26 @@ PROGRESS = st.lists(
     max_size=4,
 ).map(tuple)
 
+SCORED = [m for m in library().measures.values() if m.scoring is not None]
+
+
+@st.composite
+def questionnaires(draw: st.DrawFn) -> Questionnaire:
+    """An instrument of our library, answered with the ends of what its items take; the first perhaps not at all."""
+    measure = draw(st.sampled_from(SCORED))
+    scoring = measure.scoring
+    assert scoring is not None
+    kinds = list(scoring.answers) * (scoring.items if len(scoring.answers) == 1 else 1)
+    answers = [draw(st.sampled_from([k.minimum, k.maximum] if k.maximum else [3, 7])) for k in kinds]
+    may_miss = scoring.most_missing or any(part.most_missing for part in scoring.parts)
+    return Questionnaire(
+        measure=measure.id,
+        higher_better=measure.direction == "higher_better",
+        scoring=scoring,
+        answers=(None if may_miss else answers[0], *answers[1:]),
+    )
+
+
 INPUTS: dict[str, st.SearchStrategy[Any]] = {
     "match_pathway": st.builds(
         Evidence,
@@ -658,6 +686,7 @@ INPUTS: dict[str, st.SearchStrategy[Any]] = {
         anchor_at=MOMENTS,
         discharged_at=MOMENTS,
     ),
+    "score_items": questionnaires(),
     "assess_follow_up": st.builds(FollowUpAnswer, pathway=TEXTS, worse=CRITERIA, facts=FACTS),
 }
 
