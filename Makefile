@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format lock bench screenshots clean
+.PHONY: help setup demo up test lint format lock bench pages screenshots clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,10 @@ lock: $(READY) ## Write the hashed locks anew from pyproject.toml
 
 bench: $(READY) ## Measure: cost of a journey, latency of an action
 	@$(BIN)/python -m bench $(ARGS)
+
+pages: $(READY) ## Write docs/reference and docs/pathways anew
+	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/python docs/make_pathways.py
 
 screenshots: $(READY) ## Take the pictures of the documentation (needs Chromium)
 	@$(BIN)/python docs/take_screenshots.py
