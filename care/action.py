@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -104,10 +104,12 @@ class Transfer(Action):
 
 class Screen(Action):
     """Answers to red-flag questions: sign id to present or not. `others_absent` says that all others were asked too
-    and that none of those signs is present."""
+    and that none of those signs is present. In intake the triage's questions are answered with them."""
 
     answers: dict[Slug, bool] = {}
     others_absent: bool = False
+    days_since_onset: Annotated[int, Field(ge=0)] | None = None
+    """In intake: how long it has been going on."""
 
 
 class HandleRedFlag(Action):

@@ -18,7 +18,7 @@ from care.gate import Criterion
 from care.model import Brief, Slug
 from care.red_flag import Contraindication, RedFlag, UrgencyLevel
 from care.score import Measure, Sourced
-from care.triage import Triage
+from care.triage import REDIRECT, Triage
 
 SCHEMA_VERSION = 1
 
@@ -246,9 +246,18 @@ class Pathway(Sourced):
         return self
 
     def for_journey(self, hinted: tuple[RedFlag, ...] = ()) -> Pathway:
-        """As a journey carries it: without the words that only matching looks for, and with flags hinted at."""
+        """As a journey carries it: with the flags hinted at, and without what only matching and reading it need."""
         flags = {f.id: f.without_terms() for f in (*self.red_flags, *hinted)}
-        return self.model_copy(update={"terms": (), "red_flags": tuple(flags.values())})
+        levels = {self.usual_level, REDIRECT, *(rule.level for rule in self.triage.rules)}
+        triage = {"levels": tuple(x for x in self.triage.levels if x.code in levels), "ask": self.triage.questions}
+        unread = {"codes": (), "terms": (), "gaps": (), "purpose": "", "checklist": (), "eligibility": ()}
+        return self.model_copy(
+            update={
+                **unread,
+                "red_flags": tuple(flags.values()),
+                "triage": self.triage.model_copy(update=triage),
+            }
+        )
 
     @property
     def surgical(self) -> bool:

@@ -56,6 +56,8 @@ class Referral(State):
     sex: Literal["male", "female"] | None = None
     patient_matched: bool = False
     days_since_onset: int | None = None
+    told: dict[Slug, bool] = {}
+    """Answers to the questions of the triage, by their ids."""
     consent_messages: bool | None = None
     """Whether the patient agreed to be written to; None until asked."""
     information_asked: int = 0

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from care.gate import Criterion
 from care.model import Brief
+from care.red_flag import Sign
 from care.score import Sourced
+
+REDIRECT = "P0"
+"""The level of whoever has a red flag that cannot wait (E0, E1): no routine wait, on whichever pathway."""
 
 
 class TriageLevel(Sourced):
@@ -17,10 +21,15 @@ class TriageLevel(Sourced):
 
 
 class TriageRule(Brief):
-    """Who belongs to a level: all criteria hold. Facts: `urgency`, `days_since_onset`, `age`."""
+    """Who belongs to a level: all criteria hold.
+
+    Facts: `urgency`, `days_since_onset`, `age`, `sex`, and the answers to the triage's own questions by their ids.
+    """
 
     level: str
     when: tuple[Criterion, ...]
+    because: str = ""
+    """In a few words, for whoever reads the priority."""
 
 
 class Triage(Brief):
@@ -28,3 +37,11 @@ class Triage(Brief):
 
     levels: tuple[TriageLevel, ...]
     rules: tuple[TriageRule, ...]
+    ask: tuple[Sign, ...] = ()
+    """What the rules need to know beside the red flags; asked in the same screen. No answer is not known, never no."""
+
+    @property
+    def questions(self) -> tuple[Sign, ...]:
+        """Those of its questions at which some rule looks."""
+        used = {name for rule in self.rules for c in rule.when for name in c.facts()}
+        return tuple(sign for sign in self.ask if sign.id in used)

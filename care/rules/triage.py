@@ -5,7 +5,7 @@ from __future__ import annotations
 from care.gate import Check, Criterion, Facts, checks
 from care.model import Model
 from care.rules import Rule
-from care.triage import Triage
+from care.triage import REDIRECT, Triage, TriageLevel
 
 
 class Candidate(Model):
@@ -43,17 +43,40 @@ class Priority(Model):
     level: str
     first_visit_days: int
     source: str
+    reasons: tuple[str, ...] = ()
+    """What made it this level, in words."""
+    unknown: tuple[str, ...] = ()
+    """Facts that nobody knew and that might have made it another one."""
 
 
 def prioritise(waiting: Waiting) -> Priority:
-    """The first triage rule that holds, else the pathway's usual level."""
-    code = next(
-        (r.level for r in waiting.triage.rules if all(c.met for c in checks(r.when, waiting.facts))),
-        waiting.usual_level,
+    """A red flag that cannot wait is no routine referral; else the first triage rule that holds, or the usual level."""
+    triage, facts = waiting.triage, waiting.facts
+    levels = {level.code: level for level in triage.levels}
+    if facts.get("red_flag") in ("E0", "E1") and REDIRECT in levels:
+        return _priority(levels[REDIRECT], (f"a red flag of {facts['red_flag']} is open",), ())
+    unknown: dict[str, None] = {}
+    for rule in triage.rules:
+        found = checks(rule.when, facts)
+        if all(c.met for c in found):
+            reasons = (rule.because, *(c.words() for c in found)) if rule.because else tuple(c.words() for c in found)
+            return _priority(levels[rule.level], reasons, tuple(unknown))
+        # One that is known not to hold settles a rule, whatever else is not known.
+        if not any(c.found is not None and not c.met for c in found):
+            unknown |= dict.fromkeys(c.fact for c in found if c.found is None)
+    usual = "the usual level of the pathway: no rule of the triage holds"
+    return _priority(levels[waiting.usual_level], (usual,), tuple(unknown))
+
+
+def _priority(level: TriageLevel, reasons: tuple[str, ...], unknown: tuple[str, ...]) -> Priority:
+    return Priority(
+        level=level.code,
+        first_visit_days=level.max_wait_days,
+        source=level.source,
+        reasons=reasons,
+        unknown=unknown,
     )
-    level = next(level for level in waiting.triage.levels if level.code == code)
-    return Priority(level=level.code, first_visit_days=level.max_wait_days, source=level.source)
 
 
 ELIGIBLE = Rule("check_eligibility", 1, Candidate, eligible)
-PRIORITISE = Rule("prioritise", 1, Waiting, prioritise)
+PRIORITISE = Rule("prioritise", 2, Waiting, prioritise)

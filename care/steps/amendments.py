@@ -5,7 +5,7 @@ from __future__ import annotations
 from care import action as act
 from care.draft import Draft
 from care.journey import Stage
-from care.steps import endings, referral, refuse, require
+from care.steps import endings, prioritising, refuse, require
 
 
 def note_amendment(d: Draft, a: act.NoteAmendment) -> None:
@@ -30,5 +30,5 @@ def review_amendment(d: Draft, a: act.ReviewAmendment) -> None:
     if a.urgency is not None:
         d.journey.referral.urgency = a.urgency
         if d.journey.stage == Stage.REFERRAL:
-            referral.prioritise(d)
+            prioritising.prioritise(d)
     endings.complete_if_done(d)

@@ -171,6 +171,11 @@ def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
     endings.complete_if_done(d)
 
 
+def cannot_wait(journey: Journey) -> bool:
+    """Whether a red flag is open for which there is no routine wait."""
+    return any(f.urgency in ("E0", "E1") and f.outcome != "cleared" for f in journey.flags)
+
+
 def booking_held(journey: Journey) -> bool:
     """Whether a red flag forbids booking until it is cleared."""
     return any(f.hold_booking and f.outcome != "cleared" for f in journey.flags)

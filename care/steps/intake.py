@@ -5,15 +5,14 @@ from __future__ import annotations
 from care import action as act
 from care.calendar import Calendar
 from care.draft import Draft
-from care.facts import person_facts
-from care.gate import Criterion, Facts
+from care.gate import Criterion
 from care.journey import Journey, Stage
 from care.pathway import Pathway
 from care.red_flag import RedFlag
 from care.referral import Clinic
 from care.rules.matching import WORDS, Evidence, Match
 from care.rules.triage import ELIGIBLE, Candidate
-from care.steps import common, require
+from care.steps import common, prioritising, require
 
 
 def enter(
@@ -91,7 +90,7 @@ def choose_pathway(d: Draft, a: act.ChoosePathway, pathway: Pathway) -> None:
 
 
 def _follow(d: Draft, pathway: Pathway, how: str) -> None:
-    known = facts(d.journey, pathway)
+    known = prioritising.facts(d.journey, pathway)
     too_late = _too_late(pathway)
     eligibility, decided = d.decide(
         ELIGIBLE, Candidate(pathway=pathway.label, exclude=(*pathway.exclude, *too_late), facts=known)
@@ -113,18 +112,14 @@ def _too_late(pathway: Pathway) -> tuple[Criterion, ...]:
     return (Criterion(fact="days_since_onset", op=">=", value=late.after_days),)
 
 
-def facts(journey: Journey, pathway: Pathway) -> Facts:
-    """What is known at intake."""
-    referral = journey.referral
-    known: Facts = person_facts(pathway, age=referral.age, sex=referral.sex)
-    known["urgency"] = referral.urgency
-    if referral.days_since_onset is not None:
-        known["days_since_onset"] = referral.days_since_onset
-    return known
-
-
 def screen(d: Draft, a: act.Screen) -> None:
-    """The red-flag screen of intake asks every question of the pathway."""
+    """The red-flag screen of intake asks every question of the pathway, and those of its triage."""
+    a = _told(d, a)
+    if d.journey.pathway is not None and a.days_since_onset is not None:
+        _follow(d, d.journey.pathway, "looked at again, now that the onset is known")
+        if d.journey.pathway is None:
+            d.open_task("choose_pathway")
+            return
     answers = common.all_answers(d.journey, a)
     _hints_answered(d, a)
     asked = {s.id for f in d.journey.the_pathway.red_flags for s in f.signs}
@@ -136,7 +131,24 @@ def screen(d: Draft, a: act.Screen) -> None:
     )
     common.answer_flags(d, answers)
     d.journey.screened = True
+    if common.cannot_wait(d.journey):
+        prioritising.prioritise(d)
     _go_on(d)
+
+
+def _told(d: Draft, a: act.Screen) -> act.Screen:
+    """Keep what triage asked for; what is left is about red flags. Nobody has to answer what triage asks."""
+    if d.journey.pathway is None:
+        return a
+    if a.days_since_onset is not None:
+        d.journey.referral.days_since_onset = a.days_since_onset
+    flags = {s.id for f in d.journey.pathway.red_flags for s in f.signs}
+    asked = [s.id for s in d.journey.pathway.triage.questions]
+    rest = dict.fromkeys(asked, False) if a.others_absent else {}
+    answered = {name: a.answers[name] for name in asked if name in a.answers}
+    d.journey.referral.told = {**d.journey.referral.told, **rest, **answered}
+    own = set(asked) - flags
+    return a.model_copy(update={"answers": {name: said for name, said in a.answers.items() if name not in own}})
 
 
 def _hints_answered(d: Draft, a: act.Screen) -> None:

@@ -7,32 +7,16 @@ from datetime import datetime
 from care import action as act
 from care.draft import Draft
 from care.journey import Stage
-from care.rules.triage import PRIORITISE, Waiting
-from care.steps import common, intake, require
+from care.steps import common, prioritising, require
 
 
 def enter(d: Draft) -> None:
     """Prioritise, and offer the referral to the people who can answer it."""
     common.enter(d, Stage.REFERRAL)
-    prioritise(d)
+    prioritising.prioritise(d)
     offered = d.open_task("answer_referral")
     priority = d.journey.referral.priority or ""
     d.tell(offered.owner, "task_due", task=offered.kind, due=d.local_iso(offered.due), priority=priority)
-
-
-def prioritise(d: Draft) -> None:
-    """How long the patient may wait, from what is known now. The answer's deadline has begun and stays."""
-    pathway = d.journey.the_pathway
-    priority, decided = d.decide(
-        PRIORITISE,
-        Waiting(triage=pathway.triage, usual_level=pathway.usual_level, facts=intake.facts(d.journey, pathway)),
-    )
-    d.journey.referral.priority = priority.level
-    d.write(
-        "prioritised",
-        f"Priority {priority.level}: first visit within {priority.first_visit_days} working days of acceptance",
-        decided=decided,
-    )
 
 
 def accept(d: Draft, a: act.Accept) -> None:

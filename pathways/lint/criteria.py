@@ -75,6 +75,8 @@ class Moment:
     general: frozenset[str]
     taken: frozenset[str] = frozenset()
     after_discharge: bool = False
+    asked: frozenset[str] = frozenset()
+    """Questions answered with yes or no by then."""
 
     @property
     def under_way(self) -> bool:
@@ -112,7 +114,8 @@ def triage(content: Triage) -> Iterator[Problem]:
 
 
 def _triage_groups(content: Triage, prefix: str) -> list[Group]:
-    return [Group(f"{prefix}rules[{n}].when", rule.when, INTAKE) for n, rule in enumerate(content.rules)]
+    screened = Moment("after the screen", AT_INTAKE, asked=frozenset(sign.id for sign in content.ask))
+    return [Group(f"{prefix}rules[{n}].when", rule.when, screened) for n, rule in enumerate(content.rules)]
 
 
 def _groups(pathway: Pathway) -> Iterator[Group]:
@@ -145,6 +148,14 @@ def _group(ground: Ground, group: Group) -> Iterator[Problem]:
 def _criterion(ground: Ground, criterion: Criterion, moment: Moment, where: str) -> Iterator[Problem]:
     if (criterion.value is None) == (criterion.than is None):
         yield where, "value_or_than", "compare with `value` or with another fact (`than`), with exactly one of them"
+        return
+    if criterion.fact in moment.asked:
+        if not isinstance(criterion.value, bool) or criterion.op != "==":
+            yield (
+                f"{where}.value",
+                "value_range",
+                f"{criterion.fact} is yes or no: compare it by '==' with true or false",
+            )
         return
     for name, fact in (("fact", criterion.fact), ("than", criterion.than)):
         if fact is None:

@@ -220,7 +220,8 @@ def test_real_referrals_are_matched_calmly() -> None:
 
 
 def evidence(codes: list[tuple[str, str]], *texts: str) -> Any:
-    return read(codes, texts, {"age": 45}, loader.usable(must_be_signed=False).values(), (FLAG,))
+    known = [pathways.load(name) for name in ("low_back_pain", "total_knee_replacement")]
+    return read(codes, texts, {"age": 45}, known, (FLAG,))
 
 
 def test_unsure_is_a_task_of_its_own_and_choosing_ends_it() -> None:
