@@ -150,12 +150,7 @@ def _criterion(ground: Ground, criterion: Criterion, moment: Moment, where: str)
         yield where, "value_or_than", "compare with `value` or with another fact (`than`), with exactly one of them"
         return
     if criterion.fact in moment.asked:
-        if not isinstance(criterion.value, bool) or criterion.op != "==":
-            yield (
-                f"{where}.value",
-                "value_range",
-                f"{criterion.fact} is yes or no: compare it by '==' with true or false",
-            )
+        yield from _yes_or_no(criterion, where)
         return
     for name, fact in (("fact", criterion.fact), ("than", criterion.than)):
         if fact is None:
@@ -172,6 +167,12 @@ def _criterion(ground: Ground, criterion: Criterion, moment: Moment, where: str)
         yield f"{where}.unit" if criterion.unit else where, "unit", what
     if criterion.only_if is not None:
         yield from _criterion(ground, criterion.only_if, moment, f"{where}.only_if")
+
+
+def _yes_or_no(criterion: Criterion, where: str) -> Iterator[Problem]:
+    if not isinstance(criterion.value, bool) or criterion.op != "==":
+        what = f"{criterion.fact} is yes or no: compare it by '==' with true or false"
+        yield f"{where}.value", "value_range", what
 
 
 def _unit_problem(ground: Ground, criterion: Criterion) -> str | None:
