@@ -38,11 +38,11 @@ def faults(text: str) -> list[str]:
         told.append("the hazards are not numbered one after the other")
     for number, entry in zip(numbers, entries, strict=True):
         body = entry.split("\n## ")[0]
-        told += [f"{number}: no {part}" for part in PARTS if not re.search(rf"^- {part}: \S", body, re.MULTILINE)]
+        told += [f"{number}: no {part}" for part in PARTS if not re.search(rf"^- {part}:(?: |\n  )\S", body, re.MULTILINE)]
         judged = re.search(r"^- Judged: severity (\d), likelihood (\d)\.$", body, re.MULTILINE)
         if judged is None or not all(1 <= int(n) <= 5 for n in judged.groups()):
             told.append(f"{number}: severity and likelihood are 1 to 5")
-        shown = re.search(r"^- Shown by: (.*?)^- Left", body, re.MULTILINE | re.DOTALL)
+        shown = re.search(r"^- Shown by:(.*?)^- Left", body, re.MULTILINE | re.DOTALL)
         if shown is not None and not NAMED.search(shown[1]) and "no test yet" not in shown[1]:
             told.append(f"{number}: no test is named, and it does not say that there is none")
     return told
