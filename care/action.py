@@ -103,13 +103,19 @@ class Transfer(Action):
 
 
 class Screen(Action):
-    """Answers to red-flag questions: sign id to present or not. `others_absent` says that all others were asked too
-    and that none of those signs is present. In intake the triage's questions are answered with them."""
+    """Answers to red-flag questions, and to those about treatments: sign id to present, absent, or null (asked, and the
+    answer is not known). `others_absent` says that all other red-flag questions were asked too and that none of those
+    signs is present. What is missing is not known, and is asked for. In intake the triage's questions are answered
+    with them."""
 
-    answers: dict[Slug, bool] = {}
+    answers: dict[Slug, bool | None] = {}
     others_absent: bool = False
     days_since_onset: Annotated[int, Field(ge=0)] | None = None
     """In intake: how long it has been going on."""
+
+
+class SignScreen(Action):
+    """A clinician signs that the red-flag questions still open cannot be answered. Needs a note that says why."""
 
 
 class HandleRedFlag(Action):
@@ -298,6 +304,8 @@ class BookVisit(Action):
     plan: str | None = None
     beyond_authorisation: bool = False
     """Book past what the payer authorised; needs a note."""
+    modalities: tuple[Slug, ...] = ()
+    """Treatments that need a check before (heat, cold, ...), by their ids in the pathway."""
 
 
 class CancelVisit(Action):
@@ -314,7 +322,7 @@ class RecordVisit(Action):
     outcome: Literal["attended", "no_show"]
     scores: dict[Slug, ScoreValue] = {}
     items: Items = {}
-    answers: dict[Slug, bool] = {}
+    answers: dict[Slug, bool | None] = {}
 
 
 class Evaluate(Action):
@@ -398,7 +406,7 @@ class AnswerCheck(Action):
 
     scores: dict[Slug, ScoreValue] = {}
     items: Items = {}
-    answers: dict[Slug, bool] = {}
+    answers: dict[Slug, bool | None] = {}
 
 
 class ReviewProgress(Action):
@@ -452,7 +460,7 @@ class AnswerFollowUp(Action):
 
     scores: dict[Slug, ScoreValue] = {}
     items: Items = {}
-    answers: dict[Slug, bool] = {}
+    answers: dict[Slug, bool | None] = {}
 
 
 class RecordCall(Action):

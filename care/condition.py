@@ -144,7 +144,7 @@ def parts(condition: Condition) -> Iterator[Condition]:
         case AtLeast():
             inner = condition.of
         case Points():
-            inner = tuple(condition.points)
+            inner = tuple(sorted(condition.points))
         case _:
             return
     for part in inner:
@@ -177,7 +177,7 @@ def to_ask(condition: Condition, known: Known) -> tuple[str, ...]:
         case AtLeast():
             return _once(condition.of, known)
         case Points():
-            return _once(tuple(condition.points), known)
+            return _once(tuple(sorted(condition.points)), known)
         case _:
             return ()
 

@@ -17,7 +17,7 @@ from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
 from care.notice import Notice, Outgoing
 from care.pathway import Pathway, Phase
 from care.plan import Counted, PlanOfCare, WinningBack
-from care.red_flag import RedFlag, Urgency
+from care.red_flag import Held, RedFlag, Urgency
 from care.referral import Clinic, Referral
 from care.score import Score
 from care.stage import Stage as Stage
@@ -45,8 +45,38 @@ class OpenFlag(State):
     urgency: Urgency
     raised_at: datetime
     hold_booking: bool
+    held: Held | None = None
+    """How long it forbids to book; None on journeys from before red flags said so."""
     handled_at: datetime | None = None
     outcome: str | None = None
+
+
+class OpenQuestions(State):
+    """A red flag that could still be as urgent as this, and the questions that would settle it."""
+
+    flag: Slug
+    urgency: Urgency
+    ask: list[Slug]
+
+
+class ScreenUnderWay(State):
+    """A red-flag screen of which something is not answered yet; in intake, also what was answered already."""
+
+    answers: dict[Slug, bool | None] = {}
+    """None: asked, and the answer is not known."""
+    open: list[OpenQuestions] = []
+    settled: list[Slug] = []
+    """Red flags whose open questions a clinician has settled, by an all-clear or a signature."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether an answer still missing may mean an emergency, or the same day."""
+        return any(o.urgency in ("E0", "E1") for o in self.open)
+
+    @property
+    def ask(self) -> list[str]:
+        """The questions still to be asked, most urgent first."""
+        return list(dict.fromkeys(sign for o in self.open for sign in o.ask))
 
 
 class Surgery(State):
@@ -145,12 +175,15 @@ class Journey(State):
     tasks: list[Task] = []
     flags: list[OpenFlag] = []
     screened: bool = False
+    screen: ScreenUnderWay | None = None
     conditions: list[Slug] = []
     """Other conditions the patient has, of those the pathway asks about."""
     hinted_flags: tuple[RedFlag, ...] = ()
     """Red flags at which the request's words hint: screened for on whichever pathway."""
     lasting_signs: list[Slug] = []
     """Signs answered yes that stay true, counted in every later screen."""
+    modality_answers: dict[Slug, bool] = {}
+    """What was answered about treatments (heat, cold, ...), until it is answered otherwise."""
     plans: list[PlanOfCare] = []
     visits: list[Visit] = []
     """Those still to come or not yet recorded; the rest is counted in the plans and kept in PostgreSQL."""

@@ -47,6 +47,7 @@ News = Literal[
     "surgery_planned",
     "missed_visits",
     "drop_off",
+    "red_flag",
     "on_hold",
     "resumed",
     "corrected",

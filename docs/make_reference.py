@@ -50,6 +50,7 @@ WORDS = {
     "visits": "whole number of visits",
     "flag": "a red flag's id",
     "minutes": "whole number of minutes",
+    "modalities": "a list of treatments' ids",
     "pathway": "a pathway's id",
     "plan": "a plan's id",
     "score": "a score's id",
@@ -224,7 +225,7 @@ def _type(name: str, schema: dict[str, Any]) -> str:
     if "const" in schema:
         return f"`{schema['const']}`"
     if schema.get("type") == "object" and name not in WORDS:
-        return "`{sign: true or false}`" if name == "answers" else "`{measure: value}`"
+        return "`{sign: true, false or null}`" if name == "answers" else "`{measure: value}`"
     if schema.get("format") == "date-time":
         return "a moment"
     if schema.get("type") == "boolean":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -29,6 +29,12 @@ from pathways.source import PathwayError, Source, check, read
 
 SignAnswer = bool | Literal["unknown"]
 """Asked and present, asked and absent, or asked and not known: what is not known is never a no."""
+
+
+def said(answers: Mapping[str, SignAnswer]) -> dict[str, bool | None]:
+    """The answers as a journey takes them: None is asked, and not known."""
+    return {sign: None if answer == "unknown" else answer is True for sign, answer in answers.items()}
+
 
 SYSTEMS = {
     "icd-10": "http://hl7.org/fhir/sid/icd-10",

@@ -14,7 +14,7 @@ from workflows.task_actions import TaskActions
 with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.draft import Draft
-    from care.steps import amendments, common, corrections, endings, messages
+    from care.steps import amendments, common, corrections, endings, messages, screening
 
 
 class CommonActions(TaskActions):
@@ -22,7 +22,7 @@ class CommonActions(TaskActions):
 
     def on_screen(self, draft: Draft, action: act.Screen) -> None:
         """Red-flag questions were answered."""
-        common.screen(draft, action)
+        screening.screen(draft, action)
 
     def on_consent(self, draft: Draft, action: act.RecordConsent) -> None:
         """The patient said whether to be written to."""
@@ -30,7 +30,11 @@ class CommonActions(TaskActions):
 
     def on_red_flag_handled(self, draft: Draft, action: act.HandleRedFlag) -> None:
         """A red flag was handled."""
-        common.handle_red_flag(draft, action)
+        screening.handle_red_flag(draft, action)
+
+    def on_screen_signed(self, draft: Draft, action: act.SignScreen) -> None:
+        """A clinician signed that open questions cannot be answered."""
+        screening.sign_screen(draft, action)
 
     def on_scores(self, draft: Draft, action: act.RecordScores) -> None:
         """Scores came in outside a visit."""
@@ -96,13 +100,21 @@ class CommonActions(TaskActions):
     def _check_handle_red_flag(self, action: act.HandleRedFlag) -> None:
         self.check(action, self.on_red_flag_handled)
 
-    @workflow.update(description="Answer red-flag questions.")
+    @workflow.update(description="Answer red-flag questions, and those about treatments; a part is accepted and kept.")
     async def screen(self, action: act.Screen) -> act.Answer:
         return await self.carry_out(action, self.on_screen)
 
     @screen.validator
     def _check_screen(self, action: act.Screen) -> None:
         self.check(action, self.on_screen)
+
+    @workflow.update(description="Sign that red-flag questions still open cannot be answered; needs a note.")
+    async def sign_screen(self, action: act.SignScreen) -> act.Answer:
+        return await self.carry_out(action, self.on_screen_signed)
+
+    @sign_screen.validator
+    def _check_sign_screen(self, action: act.SignScreen) -> None:
+        self.check(action, self.on_screen_signed)
 
     @workflow.update(description="Record results of measures.")
     async def record_scores(self, action: act.RecordScores) -> act.Answer:

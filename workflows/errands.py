@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from care.draft import Draft, Refused
     from care.journey import Journey
     from care.notice import Notice, Outgoing
-    from care.steps import common, items, messages
+    from care.steps import common, items, messages, screening
 
 RETRY_AT_MOST = timedelta(seconds=10)
 """What a person waits for is tried again within so long, however long the outage was."""
@@ -45,7 +45,7 @@ class Errands:
         try:
             common.check_expected(self.journey, action)
             answers = getattr(action, "answers", {}) | items.signs(self.journey.pathway, action)
-            alarms = common.alarms(self.journey, answers, action.action_id, workflow.now())
+            alarms = screening.alarms(self.journey, answers, action.action_id, workflow.now())
         except Refused:
             return
         except Exception:  # the action itself goes on: it opens the task, whose ladder tells the same people

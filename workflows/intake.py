@@ -39,8 +39,12 @@ class Intake(AnsweringActions):
         intake.enter(draft, preparation.clinic, preparation.calendar, preparation.pathway, preparation.hinted_flags)
 
     def on_screen(self, draft: Draft, action: act.Screen) -> None:
-        """In intake every question is asked."""
+        """In intake every question is asked, at once or in parts."""
         intake.screen(draft, action)
+
+    def on_screen_signed(self, draft: Draft, action: act.SignScreen) -> None:
+        """It may be the last thing that was missing."""
+        intake.sign_screen(draft, action)
 
     def on_consent(self, draft: Draft, action: act.RecordConsent) -> None:
         """It may be the last thing that was missing."""

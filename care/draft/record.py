@@ -52,7 +52,7 @@ class Record:
             }
             | {
                 name: value.model_copy(deep=True)
-                for name in ("referral", "surgery", "phase", "ending", "follow_up", "winning_back")
+                for name in ("referral", "surgery", "phase", "ending", "follow_up", "winning_back", "screen")
                 if (value := getattr(journey, name)) is not None
             }
             | {"minted": dict(journey.minted), "done": dict(journey.done), "outgoing": list(journey.outgoing)}

@@ -9,13 +9,15 @@ from care.rules.dosing import PLAN
 from care.rules.follow_up import ASSESS, SCHEDULE
 from care.rules.gates import GATE
 from care.rules.matching import MATCH
+from care.rules.modalities import MODALITIES
 from care.rules.progress import REVIEW
 from care.rules.scoring import SCORE
 from care.rules.screening import SCREEN
 from care.rules.triage import ELIGIBLE, PRIORITISE
 
 RULES: dict[str, Rule[Any, Any]] = {
-    rule.name: rule for rule in (MATCH, SCREEN, ELIGIBLE, PRIORITISE, PLAN, REVIEW, GATE, SCHEDULE, ASSESS, SCORE)
+    rule.name: rule
+    for rule in (MATCH, SCREEN, MODALITIES, ELIGIBLE, PRIORITISE, PLAN, REVIEW, GATE, SCHEDULE, ASSESS, SCORE)
 }
 
 

@@ -11,6 +11,9 @@ from typing import NoReturn
 from care.action import Action
 from care.draft import Refused
 
+CLINICIANS = {"therapist", "clinical_lead", "surgeon", "on_call"}
+"""Roles of the actors who may decide clinically."""
+
 
 def require(condition: object, kind: str, message: str) -> None:
     """Refuse the action unless the condition holds."""

@@ -12,7 +12,7 @@ from care.gate import named_facts
 from care.journey import Ending, FollowUpState, Journey, Stage
 from care.pathway import FollowUpPlan, Occasion
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
-from care.steps import common, endings, items, referral, require
+from care.steps import common, endings, items, referral, require, screening
 
 
 def enter(d: Draft) -> None:
@@ -99,7 +99,7 @@ def answer(d: Draft, a: act.AnswerFollowUp) -> None:
     verdict = "; ".join(c.words() for c in assessment.by) if assessment.worse else "no worse than at discharge"
     d.write("follow_up_answered", f"Follow-up answered, {label}: {verdict}", decided=decided, occasion=occasion)
     found.explain(d)
-    screened = common.answer_flags(d, {**a.answers, **found.signs})
+    screened = screening.answer_flags(d, {**a.answers, **found.signs})
     if occasion is not None:
         _close_occasion(d, occasion)
     if assessment.worse or (screened and screened.findings):
@@ -160,7 +160,7 @@ def confirm_receipt(d: Draft, a: act.ConfirmReceipt) -> None:
 
 def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
     """As everywhere; it may be the last thing that was owed."""
-    common.handle_red_flag(d, a)
+    screening.handle_red_flag(d, a)
 
 
 def _give_up(d: Draft, why: str) -> None:

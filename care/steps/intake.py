@@ -12,7 +12,7 @@ from care.red_flag import RedFlag
 from care.referral import Clinic
 from care.rules.matching import WORDS, Evidence, Match
 from care.rules.triage import ELIGIBLE, Candidate
-from care.steps import common, prioritising, require
+from care.steps import common, prioritising, require, screening
 
 
 def enter(
@@ -86,7 +86,11 @@ def choose_pathway(d: Draft, a: act.ChoosePathway, pathway: Pathway) -> None:
         d.open_task("choose_pathway")
     else:
         d.settle("choose_pathway", outcome="chosen")
-    _go_on(d)
+    if d.journey.pathway is not None and d.journey.screen is not None:
+        screening.screen_again(d)
+        _screened(d)
+    else:
+        _go_on(d)
 
 
 def _follow(d: Draft, pathway: Pathway, how: str) -> None:
@@ -113,26 +117,37 @@ def _too_late(pathway: Pathway) -> tuple[Criterion, ...]:
 
 
 def screen(d: Draft, a: act.Screen) -> None:
-    """The red-flag screen of intake asks every question of the pathway, and those of its triage."""
-    a = _told(d, a)
+    """The red-flag screen of intake asks every question of the pathway and of its triage, at once or in parts.
+
+    A part is kept and counts at once; the intake goes on when no emergency and no same-day sign can hide behind a
+    question without an answer.
+    """
+    said, a = a, _told(d, a)
     if d.journey.pathway is not None and a.days_since_onset is not None:
         _follow(d, d.journey.pathway, "looked at again, now that the onset is known")
         if d.journey.pathway is None:
             d.open_task("choose_pathway")
             return
-    answers = common.all_answers(d.journey, a)
-    _hints_answered(d, a)
-    asked = {s.id for f in d.journey.the_pathway.red_flags for s in f.signs}
-    missing = sorted(asked - set(answers))
-    require(
-        not missing,
-        "ScreenIncomplete",
-        f"these have no answer yet (or say others_absent when all were asked): {', '.join(missing)}",
-    )
-    common.answer_flags(d, answers)
-    d.journey.screened = True
-    if common.cannot_wait(d.journey):
+    if a.others_absent:
+        _hints_answered(d, a)
+    if a.answers or a.others_absent or not said.answers:
+        screening.screen(d, a)
+    else:
+        d.write("triage_told", "Asked for the triage")
+    if screening.cannot_wait(d.journey):
         prioritising.prioritise(d)
+    _screened(d)
+
+
+def sign_screen(d: Draft, a: act.SignScreen) -> None:
+    """As everywhere; it may be the last thing that was missing."""
+    screening.sign_screen(d, a)
+    _screened(d)
+
+
+def _screened(d: Draft) -> None:
+    journey = d.journey
+    journey.screened = journey.screen is not None and bool(journey.screen.answers) and not journey.screen.urgent
     _go_on(d)
 
 
@@ -145,7 +160,7 @@ def _told(d: Draft, a: act.Screen) -> act.Screen:
     flags = {s.id for f in d.journey.pathway.red_flags for s in f.signs}
     asked = [s.id for s in d.journey.pathway.triage.questions]
     rest = dict.fromkeys(asked, False) if a.others_absent else {}
-    answered = {name: a.answers[name] for name in asked if name in a.answers}
+    answered = {name: said for name in asked if (said := a.answers.get(name)) is not None}
     d.journey.referral.told = {**d.journey.referral.told, **rest, **answered}
     own = set(asked) - flags
     return a.model_copy(update={"answers": {name: said for name, said in a.answers.items() if name not in own}})
@@ -183,9 +198,9 @@ def receive_information(d: Draft, a: act.ReceiveInformation) -> None:
 
 def handle_red_flag(d: Draft, a: act.HandleRedFlag) -> None:
     """As everywhere; an all-clear lets the intake go on."""
-    common.handle_red_flag(d, a)
+    screening.handle_red_flag(d, a)
     if d.journey.status != "closed":
-        _go_on(d)
+        _screened(d) if d.journey.screen is not None else _go_on(d)
 
 
 def decline(d: Draft, a: act.Decline) -> None:
@@ -217,7 +232,7 @@ def missing(journey: Journey) -> list[str]:
         "the red-flag screen": not journey.screened,
         "the patient's consent to messages": journey.referral.consent_messages is None,
         "an answer from the referrer": journey.open_task("missing_information") is not None,
-        "the all-clear of a red flag": any(f.outcome != "cleared" for f in journey.flags),
+        "the all-clear of a red flag": screening.held_by_flags(journey),
     }
     return [words for words, lacking in lacks.items() if lacking]
 
@@ -225,5 +240,7 @@ def missing(journey: Journey) -> list[str]:
 def _go_on(d: Draft) -> None:
     if not missing(d.journey):
         d.settle("complete_intake")
+        if d.journey.screen is not None and not d.journey.screen.open:
+            d.journey.screen = None
         d.write("intake_complete", "Intake complete")
         d.leave_for(Stage.REFERRAL)

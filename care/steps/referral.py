@@ -7,7 +7,7 @@ from datetime import datetime
 from care import action as act
 from care.draft import Draft
 from care.journey import Stage
-from care.steps import common, prioritising, require
+from care.steps import common, prioritising, require, screening
 
 
 def enter(d: Draft) -> None:
@@ -31,7 +31,7 @@ def accept(d: Draft, a: act.Accept) -> None:
         "AwaitingInformation",
         "the referrer was asked for something: record that it came (receive_information) or decline",
     )
-    require(not common.booking_held(d.journey), "RedFlagOpen", "a red flag is not cleared yet")
+    screening.require_bookable(d.journey)
     d.journey.referral.accepted_by = a.clinician or a.actor.person
     d.settle("answer_referral", outcome="accepted")
     by = d.journey.the_calendar.local(set_first_visit(d))

@@ -10,7 +10,7 @@ from care.draft import Draft, Refused
 from care.gate import checks
 from care.journey import Journey, Stage, Surgery
 from care.plan import PlanOfCare
-from care.steps import common, endings, items, phases, plans, reports, require, visits
+from care.steps import common, endings, items, phases, plans, reports, require, screening, visits
 
 
 def enter(d: Draft) -> None:
@@ -107,7 +107,7 @@ def evaluate(d: Draft, a: act.Evaluate) -> None:
     d.tell("patient", "plan_ready")
     d.tell("referrer", "journey_news", news="plan_of_care")
     found.explain(d)
-    common.answer_flags(d, found.signs)
+    screening.answer_flags(d, dict(found.signs))
 
 
 def _own_numbers(d: Draft, a: act.Evaluate) -> None:
@@ -202,7 +202,7 @@ def answer_check(d: Draft, a: act.AnswerCheck) -> None:
     d.add_scores(found.scores, plan=plan.id)
     d.write("check_answered", f"The patient answered: {found.named}", plan=plan.id)
     found.explain(d)
-    common.answer_flags(d, {**a.answers, **found.signs})
+    screening.answer_flags(d, {**a.answers, **found.signs})
     plans.note_goals(d, plan)
     plans.advise(d, plan, because="the patient answered")
     d.open_task("review_progress", plan.id)

@@ -9,7 +9,17 @@ from care.clock import Clock
 from care.draft import Draft, Refused
 from care.journey import Journey
 from care.plan import PlanOfCare
-from care.steps import authorisation, certification, common, items, refuse, reports, require, winning_back
+from care.steps import (
+    authorisation,
+    certification,
+    items,
+    modalities,
+    refuse,
+    reports,
+    require,
+    screening,
+    winning_back,
+)
 from care.visit import Visit
 
 USUAL_MINUTES = 30
@@ -18,14 +28,15 @@ REMIND_BEFORE = (timedelta(hours=72), timedelta(hours=24))
 
 
 def book(d: Draft, a: act.BookVisit) -> None:
-    """Refused in the past, outside opening hours, on holidays, while on hold or while a red flag forbids it, and beyond
-    what is certified, or authorised by the payer.
+    """Refused in the past, outside opening hours, on holidays, while on hold or while a red flag (or a question about
+    one) forbids it, beyond what is certified or authorised by the payer, and with a treatment that is forbidden for
+    this patient or that nobody has asked about.
 
     That the clinician is free is made sure of by PostgreSQL when the draft is committed.
     """
     journey = d.journey
     require(journey.status == "open", "OnHold", "this journey is on hold: resume it before booking")
-    require(not common.booking_held(journey), "RedFlagOpen", "a red flag forbids booking until it is cleared")
+    screening.require_bookable(journey)
     plan = _plan_for(journey, a.plan)
     minutes = a.minutes or (int(plan.visit_minutes.value) if plan else USUAL_MINUTES)
     require(5 <= minutes <= 480, "BadSlot", "a visit lasts from 5 to 480 minutes")
@@ -47,6 +58,7 @@ def book(d: Draft, a: act.BookVisit) -> None:
     if plan is not None:
         certification.allow(d, plan, a.starts_at)
         beyond = authorisation.allow(d, plan, a.starts_at, a)
+    modalities.allow(d, a.modalities)
     visit = Visit(
         id=d.mint("visit"),
         plan=plan.id if plan else None,
@@ -62,7 +74,14 @@ def book(d: Draft, a: act.BookVisit) -> None:
     first = plan is None and journey.referral.first_visit_by is not None
     late = first and journey.referral.first_visit_by is not None and a.starts_at > journey.referral.first_visit_by
     words = f"Visit booked for {local:%d %B %Y, %H:%M}{', beyond what the payer authorised' if beyond else ''}"
-    d.write("visit_booked", words, visit=visit.id, late=late or None, beyond_authorisation=beyond or None)
+    d.write(
+        "visit_booked",
+        words,
+        visit=visit.id,
+        late=late or None,
+        beyond_authorisation=beyond or None,
+        modalities=" ".join(a.modalities) or None,
+    )
     if first:
         d.answer_referrer("in-progress", "5.1.1")
     when = d.local_iso(a.starts_at)
@@ -122,7 +141,7 @@ def record(d: Draft, a: act.RecordVisit) -> PlanOfCare | None:
     if found.scores:
         d.write("scores", f"Scores recorded: {found.named}")
     found.explain(d)
-    common.answer_flags(d, {**a.answers, **found.signs})
+    screening.answer_flags(d, {**a.answers, **found.signs})
     return plan
 
 

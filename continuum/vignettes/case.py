@@ -13,7 +13,7 @@ from continuum.vignettes.looking import Look, pathway_of
 from continuum.vignettes.people import VISIT_HOURS, People
 from continuum.vignettes.the_end import play_on
 from gateway.acting import ActionRefused
-from pathways.vignette import Expected, SignAnswer, Step, Vignette
+from pathways.vignette import Expected, SignAnswer, Step, Vignette, said
 
 AFTER_INTAKE = ("pathway", "candidates", "asked", "priority", "first_visit_days", "booked")
 """What a vignette as a whole expects is looked at when it is known: these after the intake, the rest at the end."""
@@ -112,7 +112,10 @@ class Case:
     async def _screen(self, answers: dict[str, SignAnswer], *, others_absent: bool) -> None:
         hinted = findings.hinted(await self._player.journal()) if others_absent else ()
         await self._player.act(
-            "screen", "therapist", answers={**dict.fromkeys(hinted, False), **answers}, others_absent=others_absent
+            "screen",
+            "therapist",
+            answers={**dict.fromkeys(hinted, False), **said(answers)},
+            others_absent=others_absent,
         )
 
     async def _pathway(self) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from care.journey import Stage
 from continuum.vignettes import findings
 from continuum.vignettes.people import EVALUATION_HOURS, VISIT_HOURS, WORDS, People
-from pathways.vignette import Step
+from pathways.vignette import Step, said
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Deeds:
 
     async def _evaluate(self, step: Step) -> None:
         if not any(task["kind"] == "evaluate" for task in await self._player.owed()):
-            answers = {"answers": step.answers} if step.answers else {}
+            answers = {"answers": said(step.answers)} if step.answers else {}
             await self._people.visit(step.day, EVALUATION_HOURS, outcome="attended", **answers)
             await self._player.wait(minutes=5)
         doses = {name: dose.model_dump(exclude_none=True) for name, dose in step.doses.items()}
@@ -61,7 +61,7 @@ class Deeds:
 
     async def _visit(self, step: Step) -> None:
         await self._people.visit(
-            step.day, VISIT_HOURS, outcome=step.visit, scores=step.scores or {}, answers=step.answers
+            step.day, VISIT_HOURS, outcome=step.visit, scores=step.scores or {}, answers=said(step.answers)
         )
 
     async def _scores(self, step: Step) -> None:
@@ -70,7 +70,7 @@ class Deeds:
 
     async def _screen(self, step: Step) -> None:
         await self._morning(step)
-        await self._player.act("screen", "therapist", answers=dict(step.screen or {}))
+        await self._player.act("screen", "therapist", answers=said(step.screen or {}))
 
     async def _surgery(self, step: Step) -> None:
         await self._morning(step)
@@ -81,7 +81,7 @@ class Deeds:
 
     async def _check(self, step: Step) -> None:
         await self._morning(step)
-        await self._player.act("answer_check", "patient", scores=step.check, answers=step.answers)
+        await self._player.act("answer_check", "patient", scores=step.check, answers=said(step.answers))
 
     async def _review(self, step: Step) -> None:
         await self._morning(step)
@@ -114,7 +114,7 @@ class Deeds:
         dues = [datetime.fromisoformat(at) for at in findings.follow_ups(await self._player.journal()).values()]
         nearest = min(dues, key=lambda due: abs(due - day), default=day)
         await self._people.go_to(max(day, nearest + timedelta(hours=1)))
-        await self._player.act("answer_follow_up", "patient", scores=step.follow_up, answers=step.answers)
+        await self._player.act("answer_follow_up", "patient", scores=step.follow_up, answers=said(step.answers))
 
     async def _call(self, step: Step) -> None:
         await self._morning(step)

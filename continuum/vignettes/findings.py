@@ -31,9 +31,9 @@ def flags(rows: Iterable[Row]) -> dict[str, str]:
 
 
 def asked(rows: Iterable[Row]) -> list[str] | None:
-    """The signs that the last screen found without an answer."""
+    """The questions that the last screen left to be asked: those whose answers could still raise a red flag."""
     last = _last(rows, SCREEN.name)
-    return sorted(last["outcome"].get("unanswered", ())) if last else None
+    return sorted(last["data"].get("ask", "").split()) if last else None
 
 
 def first_visit_days(rows: Iterable[Row]) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from care.journey import Stage
 from continuum.demo.player import Player
+from continuum.vignettes import findings
 from continuum.vignettes.clinic import Clinic
 from gateway.acting import ActionRefused
 
@@ -58,6 +59,14 @@ class People:
         for task in await self.player.owed():
             if task["kind"] == "handle_red_flag":
                 await self.player.act("handle_red_flag", "on_call", flag=task["subject"], outcome="cleared")
+        if any(task["kind"] == "finish_screen" for task in await self.player.owed()):
+            await self._sign_what_nobody_knows()
+
+    async def _sign_what_nobody_knows(self) -> None:
+        """What is still open of a screen is asked in vain, and a clinician signs that care goes on without it."""
+        open_ = findings.asked(await self.player.journal()) or []
+        await self.player.act("screen", "therapist", answers=dict.fromkeys(open_))
+        await self.player.act("sign_screen", "therapist", note=WORDS)
 
     async def accept(self) -> None:
         """The referral is accepted as the clinic opens: day 0."""

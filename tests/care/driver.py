@@ -45,6 +45,7 @@ from care.steps import (
     referral,
     reopening,
     reports,
+    screening,
     tasks,
     therapy,
     visits,
@@ -76,8 +77,9 @@ COMMON: dict[str, Step] = {
     "record_death": endings.record_death,
     "transfer": endings.transfer,
     "confirm_receipt": common.confirm_receipt,
-    "handle_red_flag": common.handle_red_flag,
-    "screen": common.screen,
+    "handle_red_flag": screening.handle_red_flag,
+    "screen": screening.screen,
+    "sign_screen": screening.sign_screen,
     "record_consent": common.record_consent,
     "record_scores": common.record_scores,
     "enter_in_error": corrections.enter_in_error,
@@ -124,6 +126,7 @@ STEPS: dict[Stage, dict[str, Step]] = {
         **COMMON,
         **ANSWERING,
         "screen": intake.screen,
+        "sign_screen": intake.sign_screen,
         "handle_red_flag": intake.handle_red_flag,
         "choose_pathway": _choose_pathway,
         "match_patient": intake.match_patient,
@@ -408,7 +411,7 @@ class Driver:
     def _raise_alarms(self, action: actions.Action) -> None:
         answers = getattr(action, "answers", {}) | items.signs(self.journey.pathway, action)
         try:
-            self.alarms += common.alarms(self.journey, answers, action.action_id, self.now)
+            self.alarms += screening.alarms(self.journey, answers, action.action_id, self.now)
         except Refused:
             return
 

@@ -177,6 +177,7 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
         "targets": lambda: draw(st.sampled_from([{}, {"odi": 15}, {"knee_flex": 120}])),
         "days_since_onset": minutes_or_days,
         "minutes": minutes_or_days,
+        "modalities": lambda: draw(st.sampled_from([(), (), ("heat_pack",)])),
         "messages": lambda: draw(st.booleans()),
     }
     if name in RECIPIENTS:

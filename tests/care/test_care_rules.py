@@ -12,18 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pathways
+from care.condition import AllOf, AnyOf, AtLeast, NoneOf, Points
 from care.facts import losses, person_facts, plan_facts, score_facts
 from care.gate import Criterion, Facts, Op, checks
 from care.model import Model
 from care.pathway import DoseRule, GoalRule, Occasion, Pathway, ProgressRule
 from care.plan import Goal, PlanOfCare
-from care.red_flag import FlagRule, RedFlag, Sign
+from care.red_flag import BEFORE, Contraindication, FlagRule, RedFlag, Sign
 from care.responder import improvement
 from care.rules import Decided, Rule
 from care.rules.dosing import PLAN, Evaluation, PlannedCourse
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
 from care.rules.gates import GATE, AtGate, GateResult
 from care.rules.matching import Evidence, Excluded, Pointer
+from care.rules.modalities import Wish
 from care.rules.progress import REVIEW, Course, course
 from care.rules.registry import RULES, rerun
 from care.rules.scoring import Questionnaire
@@ -71,12 +73,16 @@ def test_wells_points_add_up_and_another_diagnosis_takes_two_away() -> None:
     assert not screened(TKR, "wells_past").findings
 
 
-def test_what_nobody_answered_counts_as_absent_and_is_reported() -> None:
+def test_what_nobody_answered_is_reported_and_stays_open() -> None:
     result = screened(LBP, "saddle_numb", asked=False)
     everything = {s.id for f in LBP.red_flags for s in f.signs}
     assert set(result.unanswered) == everything - {"saddle_numb"}
     assert [f.flag for f in result.findings] == ["ces"]
-    assert not screened(LBP, *[]).unanswered
+    assert "ces" not in {u.flag for u in result.unsettled}
+    assert {"spine_infection", "aaa", "mscc"} <= {u.flag for u in result.unsettled if u.urgency == "E0"}
+    nothing = screened(LBP, *[])
+    assert not nothing.unanswered
+    assert not nothing.unsettled
 
 
 @given(st.data(), st.sampled_from([LBP, TKR]))
@@ -93,9 +99,9 @@ def test_one_more_sign_never_makes_a_scoreless_screen_less_urgent(data: st.DataO
 @given(st.data(), st.sampled_from([LBP, TKR]))
 def test_every_question_is_answered_or_reported(data: st.DataObject, pathway: Pathway) -> None:
     signs = sorted({s.id for f in pathway.red_flags for s in f.signs})
-    answers = data.draw(st.dictionaries(st.sampled_from(signs), st.booleans()))
+    answers = data.draw(st.dictionaries(st.sampled_from(signs), st.sampled_from([True, False, None])))
     result, _ = SCREEN.apply(Screening(flags=pathway.red_flags, answers=answers))
-    assert set(result.unanswered) == set(signs) - set(answers)
+    assert set(result.unanswered) == {sign for sign in signs if answers.get(sign) is None}
     assert not SCREEN.apply(Screening(flags=pathway.red_flags, answers=dict.fromkeys(answers, False)))[0].findings
 
 
@@ -544,6 +550,23 @@ CRITERIA = st.lists(
 SOURCED = {"basis": st.sampled_from(["verified", "unverified", "mixed", "proposed"]), "source": TEXTS}
 SIGNS = st.sampled_from(["s1", "s2", "s3", "s4", "s5"])
 SIGN_IDS = st.lists(SIGNS, max_size=3, unique=True).map(tuple)
+CONDITIONS: st.SearchStrategy[Any] = st.recursive(
+    SIGNS,
+    lambda inner: st.one_of(
+        st.builds(AllOf, all=st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(AnyOf, any=st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(NoneOf, none=st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(AtLeast, at_least=st.integers(1, 4), of=st.lists(inner, min_size=1, max_size=4).map(tuple)),
+        st.builds(
+            Points,
+            points=st.dictionaries(SIGNS, st.integers(-2, 3), min_size=1, max_size=4),
+            at_least=st.integers(-2, 4),
+        ),
+        st.builds(Criterion, fact=st.just("age"), op=st.sampled_from(["<", ">="]), value=st.integers(0, 90)),
+    ),
+    max_leaves=6,
+)
+LEVELS_OF_URGENCY = st.just(tuple(BEFORE.values()))
 FLAGS = st.builds(
     RedFlag,
     id=WORDS,
@@ -558,6 +581,7 @@ FLAGS = st.builds(
             at_least=st.one_of(st.none(), st.integers(1, 4)),
             score_at_least=st.one_of(st.none(), st.floats(-2, 4)),
             also=SIGN_IDS,
+            when=st.one_of(st.none(), CONDITIONS),
         ),
         max_size=3,
     ).map(tuple),
@@ -663,7 +687,26 @@ INPUTS: dict[str, st.SearchStrategy[Any]] = {
     "screen_red_flags": st.builds(
         Screening,
         flags=st.lists(FLAGS, max_size=4).map(tuple),
-        answers=st.dictionaries(st.one_of(SIGNS, WORDS), st.booleans(), max_size=6),
+        answers=st.dictionaries(st.one_of(SIGNS, WORDS), st.sampled_from([True, False, None]), max_size=6),
+        facts=st.sampled_from([{}, {"age": 40}, {"age": 70, "sex": "male"}]),
+        levels=LEVELS_OF_URGENCY,
+    ),
+    "check_modalities": st.builds(
+        Wish,
+        modalities=st.lists(
+            st.builds(
+                Contraindication,
+                id=WORDS,
+                modality=TEXTS,
+                signs=st.just(()),
+                forbids=CONDITIONS,
+                caution=st.one_of(st.none(), CONDITIONS),
+                dose=st.none(),
+                **SOURCED,
+            ),
+            max_size=3,
+        ).map(tuple),
+        answers=st.dictionaries(SIGNS, st.booleans(), max_size=4),
     ),
     "check_eligibility": st.builds(Candidate, pathway=TEXTS, exclude=CRITERIA, facts=FACTS),
     "prioritise": st.builds(Waiting, triage=TRIAGE, usual_level=st.sampled_from(LEVELS), facts=FACTS),

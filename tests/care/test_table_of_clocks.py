@@ -248,6 +248,11 @@ SCENES: dict[TaskKind, Scene] = {
         ("decline", {"reason": "no_capacity"}),
     ),
     "handle_red_flag": Scene(_flag, at_once, ("handle_red_flag", {"flag": "ces", "outcome": "cleared"})),
+    "finish_screen": Scene(
+        lambda d: d.act("screen", "therapist", answers={"saddle_numb": False}),
+        at_once,
+        lambda d, _: d.act("screen", "therapist", answers=no_flags(d)),
+    ),
     "book_visit": Scene(to_therapy, open_days(2), lambda d, _: d.visit()),
     "evaluate": Scene(
         _evaluation, open_days(1), lambda d, _: d.act("evaluate", "therapist", scores=MEDIUM, clinician="p-therapist")
