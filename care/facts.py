@@ -8,7 +8,7 @@ from datetime import datetime
 from care.gate import Facts
 from care.pathway import Pathway
 from care.plan import PlanOfCare
-from care.responder import SMALLEST, has_thresholds, improvement, response
+from care.responder import DECIMALS, SMALLEST, has_thresholds, improvement, response
 from care.score import Score
 
 
@@ -36,7 +36,7 @@ def score_facts(pathway: Pathway, scores: Iterable[Score], now: datetime, *, sin
         if isinstance(first, str) or isinstance(last, str):
             continue
         gain = improvement(measure, first, last)
-        facts[f"{measure.id}.change"] = last - first
+        facts[f"{measure.id}.change"] = round(last - first, DECIMALS)
         facts[f"{measure.id}.gain"] = gain
         if abs(first) > SMALLEST:
             facts[f"{measure.id}.gain_pct"] = round(100 * gain / abs(first), 1)

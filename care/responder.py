@@ -16,13 +16,17 @@ from care.score import Measure, ScoreValue
 Response = Literal["improved", "deteriorated", "unclear", "missing"]
 RESPONSES: tuple[str, ...] = get_args(Response)
 
+DECIMALS = 6
 SMALLEST = 1e-6
 """A baseline nearer to nothing than this has no per cent; changes are compared to this exactness."""
 
 
 def improvement(measure: Measure, before: float, after: float) -> float:
-    """The change towards better: positive is better, whichever way the measure runs."""
-    return after - before if measure.direction == "higher_better" else before - after
+    """The change towards better: positive is better, whichever way the measure runs.
+
+    From 3 to 2.2 is 0.8 and not a hair less, so that a threshold of 0.8 is met.
+    """
+    return round(after - before if measure.direction == "higher_better" else before - after, DECIMALS)
 
 
 def has_thresholds(measure: Measure) -> bool:

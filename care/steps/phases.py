@@ -86,6 +86,8 @@ def review_date(d: Draft, clock: Clock) -> None:
     d.stop_clock("phase_review", clock.subject)
     d.open_task("review_phase")
     d.write("stalled", f"Phase {_phase(d.journey).n} has not ended by its review date")
+    for plan in d.journey.active_plans:
+        plans.advise(d, plan, because="the phase has not ended by its review date")
 
 
 def override_gate(d: Draft, a: act.OverrideGate) -> None:

@@ -473,6 +473,14 @@ def test_gain_is_towards_better_whichever_way_the_measure_runs() -> None:
     assert (facts["psfs.gain"], facts["psfs.gain_pct"]) == (-1, -25)
 
 
+def test_a_change_that_is_just_the_threshold_meets_it() -> None:
+    """3.0 - 2.2 is a hair less than 0.8 where nobody rounds."""
+    facts = score_facts(LBP, [taken("nprs", 3.0, 0), taken("nprs", 2.2, 10, 2)], NOW)
+    assert (facts["nprs.gain"], facts["nprs.change"]) == (0.8, -0.8)
+    assert Criterion(fact="nprs.gain", op=">=", value=0.8).against(facts).met
+    assert losses(LBP, {"psfs": 3.0}, {"psfs": 2.2})["psfs.loss"] == 0.8
+
+
 def test_a_score_entered_in_error_does_not_count() -> None:
     scores = [taken("odi", 90.0, 0, in_error=True), taken("odi", 40.0, 1), taken("odi", 10.0, 2, in_error=True)]
     facts = score_facts(LBP, scores, NOW)

@@ -199,6 +199,25 @@ def test_a_target_outside_the_measure_is_refused() -> None:
     assert driver.refused("edit_plan", "therapist", targets={"tug": 10}, **said) == "NoSuchGoal"
 
 
+# --- a stall after surgery
+
+
+@pytest.mark.parametrize(("flexion", "recommended"), [(89, "surgical opinion"), (90, "continue")])
+def test_whoever_reviews_a_stalled_phase_reads_what_the_pathway_recommends(flexion: int, recommended: str) -> None:
+    """The knee's flexion at week 6 is looked at just when the phase stalls: nobody else would say it."""
+    driver = to_therapy(Driver("total_knee_replacement"))
+    driver.wait(days=1)
+    driver.act("record_surgery", done_at=driver.now)
+    driver.act("record_scores", "therapist", scores=PHASE_1)
+    driver.wait(days=30)
+    driver.act("record_scores", "therapist", scores={"knee_flex": flexion, "knee_ext_deficit": 2})
+    driver.wait(days=12)
+    assert driver.journey.open_task("review_phase") is not None
+    said = next(e.text for e in reversed(driver.journal) if e.kind == "review_due")
+    assert "review date" in said
+    assert f"recommended is {recommended} " in said
+
+
 # --- surgery that is told late
 
 
