@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from care.journey import Stage
@@ -18,6 +19,9 @@ from pathways.vignette import Expected, SignAnswer, Step, Vignette, said
 AFTER_INTAKE = ("pathway", "candidates", "asked", "priority", "first_visit_days", "booked")
 """What a vignette as a whole expects is looked at when it is known: these after the intake, the rest at the end."""
 AT_THE_END = ("stage", "outcome", "flags")
+CARE = (Stage.THERAPY, Stage.POST_SURGERY_REHAB)
+PAPERS_DUE_WITHIN = timedelta(days=10)
+"""A plan of care can be certified anew in the 14 days before its certified time ends: somebody looks more often."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,10 @@ class Case:
                 await people.clear_flags()
             if await people.stage() == Stage.DISCHARGE and step.deed in ("follow_up", "call"):
                 await people.sign_off()
+            await self._let_days_pass(n)
             await self._deeds.do(step)
+            await people.arrive()
+            await people.do_what_is_owed()
             await self._book_ahead(n)
         except ActionRefused as refused:
             self._stuck(when, refused, ("course", n))
@@ -144,9 +151,17 @@ class Case:
             place = ("course", n)
             await self._compare(step.expect, step.expect.model_fields_set, place, when, since=before)
 
+    async def _let_days_pass(self, n: int) -> None:
+        """Until shortly before the step: papers fall due on the way, and a visit is booked as soon as it may be."""
+        people, morning = self._people, self._people.clinic.at(self._vignette.course[n].day, 8)
+        while n and await people.stage() in CARE and morning - await self._player.now() > PAPERS_DUE_WITHIN:
+            await people.go_to(await self._player.now() + PAPERS_DUE_WITHIN)
+            await people.do_what_is_owed()
+            await self._book_ahead(n - 1)
+
     async def _book_ahead(self, n: int) -> None:
         """Where the course goes on, the next visit is booked at once."""
-        if await self._people.stage() not in (Stage.THERAPY, Stage.POST_SURGERY_REHAB):
+        if await self._people.stage() not in CARE:
             return
         steps = [step for step in self._vignette.course[n + 1 :] if step.deed not in ("follow_up", "call")]
         if steps and steps[0].deed != "surgery":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,11 @@ BOOKED_BEFORE = timedelta(days=7)
 """So long before a visit somebody books it, where it could not be booked at the visit before: by then the plan's next
 certification is owed, and given."""
 NOT_YET_CERTIFIED = ("NotCertified", "CertificationEnds")
+OF_CARE = {"evaluate", "book_visit", "first_visit"}
+"""One of these is owed as long as care goes on without a plan."""
+A_MOMENT = 0.05
+MOMENTS_AT_MOST = 200
+"""Ten seconds of the machine's own time for the next stage to begin: it takes a fraction of one."""
 WORDS = "as the vignette says"
 """The note of whoever decides: a vignette has no free text of its own."""
 
@@ -35,6 +41,21 @@ class People:
     async def stage(self) -> Stage:
         """Where the journey is."""
         return Stage((await self.player.state())["stage"])
+
+    async def between_stages(self) -> bool:
+        """Whether care has ended and the next stage has not begun yet: nothing can be done for that moment."""
+        if await self.stage() not in (Stage.THERAPY, Stage.POST_SURGERY_REHAB):
+            return False
+        plans = (await self.player.record())["plans"]
+        owed = {task["kind"] for task in await self.player.owed()}
+        return bool(plans) and all(p["status"] != "active" for p in plans) and not owed & OF_CARE
+
+    async def arrive(self) -> None:
+        """Wait for the next stage where care has just ended."""
+        for _ in range(MOMENTS_AT_MOST):
+            if not await self.between_stages():
+                return
+            await asyncio.sleep(A_MOMENT)
 
     async def go_to(self, moment: datetime) -> None:
         """Let time pass until then, and never back."""

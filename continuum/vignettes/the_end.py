@@ -19,6 +19,7 @@ async def play_on(people: People) -> None:
     """Therapy is discharged, gates are opened by override, follow-ups answered as at discharge. Raises LookupError."""
     player = people.player
     for _ in range(STEPS_AT_MOST):
+        await people.arrive()
         state = await player.state()
         if state["status"] == "closed":
             return
