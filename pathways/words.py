@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from care.condition import AllOf, AnyOf, AtLeast, Condition, NoneOf, Points
 from care.gate import Criterion, Wanted
 from care.pathway import DoseRule, GoalRule, Occasion, Pathway
+from care.red_flag import BEFORE, FlagRule, Held, RedFlag, Urgency, UrgencyLevel
+from care.rules.screening import URGENT
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠", "in": "is one of:"}
 
@@ -45,12 +47,10 @@ RECOMMENDATIONS = {
     "discharge": "discharge",
 }
 
-URGENCIES = {
-    "E0": "emergency now",
-    "E1": "the same day",
-    "E2": "within 5 working days",
-    "E3": "within 14 days",
-    "N": "noted for the next review",
+HELD: dict[Held, str] = {
+    "until_cleared": "waits until a clinician clears it",
+    "until_handled": "waits until somebody has dealt with it",
+    "nothing": "stays open",
 }
 
 
@@ -178,6 +178,24 @@ def condition(one: Condition, signs: Mapping[str, str], pathway: Pathway) -> str
     return inner[0] if len(inner) == 1 and told != "none of" else f"{told} ({'; '.join(inner)})"
 
 
+def level(code: Urgency, pathway: Pathway) -> UrgencyLevel:
+    """What an urgency means on this pathway."""
+    return next((one for one in pathway.urgencies if one.code == code), BEFORE[code])
+
+
+def urgency(code: Urgency, pathway: Pathway) -> str:
+    """An urgency in words: `urgent (5 working days)`."""
+    found = level(code, pathway)
+    return found.name if found.name.endswith(found.max_wait) else f"{found.name} ({found.max_wait})"
+
+
+def booking(flag: RedFlag, rule: FlagRule, pathway: Pathway) -> str:
+    """What becomes of booking when this rule of a red flag holds."""
+    hold = flag.hold_booking if rule.hold_booking is None else rule.hold_booking
+    at_least: Held = "until_handled" if rule.urgency in URGENT else level(rule.urgency, pathway).hold
+    return HELD["until_cleared" if hold else at_least]
+
+
 def span(ends: tuple[float, float], unit: str) -> str:
     """From fewest to most, with a unit that takes an s."""
     low, high = ends
@@ -202,10 +220,16 @@ def dose(rule: DoseRule) -> str:
     words = " ".join(known)
     if rule.visits_per_week is not None:
         words += f"{', ' if words else ''}{number(rule.visits_per_week)} a week"
-    if missing := missing_numbers(rule):
-        words += f"{'; ' if words else ''}the therapist says the {' and '.join(missing)}"
+    missing = missing_numbers(rule)
+    if len(missing) == _ALL:
+        words = "the therapist says how many visits, for how many weeks and how often"
+    elif missing:
+        words += f"; the therapist says the {' and '.join(missing)}"
     words += f", {rule.visit_minutes} minutes each"
     return words
+
+
+_ALL = 3
 
 
 def missing_numbers(rule: DoseRule) -> list[str]:

@@ -38,7 +38,9 @@ def faults(text: str) -> list[str]:
         told.append("the hazards are not numbered one after the other")
     for number, entry in zip(numbers, entries, strict=True):
         body = entry.split("\n## ")[0]
-        told += [f"{number}: no {part}" for part in PARTS if not re.search(rf"^- {part}:(?: |\n  )\S", body, re.MULTILINE)]
+        told += [
+            f"{number}: no {part}" for part in PARTS if not re.search(rf"^- {part}:(?: |\n  )\S", body, re.MULTILINE)
+        ]
         judged = re.search(r"^- Judged: severity (\d), likelihood (\d)\.$", body, re.MULTILINE)
         if judged is None or not all(1 <= int(n) <= 5 for n in judged.groups()):
             told.append(f"{number}: severity and likelihood are 1 to 5")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from care.gate import Criterion
 from care.pathway import Pathway, Phase
+from care.red_flag import Urgency
 from pathways import words
 from pathways.diagram.drawing import svg
 from pathways.diagram.layout import BULLET, Block, Look, Picture, Row, lay_out
@@ -72,27 +73,25 @@ def _screen(pathway: Pathway) -> Row:
     lines += _bullets(pathway.eligibility)
     lines += _bullets(f"not for: {words.criterion(one, pathway)}" for one in pathway.exclude)
     if pathway.checklist:
-        lines += _bullets(pathway.checklist)
+        lines += ["Looked at or arranged as well:", *_bullets(pathway.checklist)]
     return Row(Block("Intake: red-flag screen", tuple(lines), "intake"), tuple(_alarms(pathway)))
 
 
 def _alarms(pathway: Pathway) -> Iterator[Block]:
     """The flags by what they can at worst become; booking waits for the most urgent."""
-    worst: dict[str, list[str]] = {}
+    worst: dict[Urgency, list[str]] = {}
     for flag in pathway.red_flags:
-        urgency = min((rule.urgency for rule in flag.rules), key=list(words.URGENCIES).index, default="N")
-        worst.setdefault(urgency, []).append(flag.suspected)
-    titles = {"E0": "Emergency now (E0)", "E1": "The same day: on-call doctor or surgeon (E1)"}
+        first: Urgency = min((rule.urgency for rule in flag.rules), default="N")
+        worst.setdefault(first, []).append(flag.suspected)
+    titles: dict[Urgency, str] = {"E0": "Emergency now (E0)", "E1": "The same day: on-call doctor or surgeon (E1)"}
     for urgency, title in titles.items():
         if urgency in worst:
             yield Block(title, _bullets(worst[urgency]), "danger")
-    later = [
-        f"{suspected} ({urgency}: {words.URGENCIES[urgency]})"
-        for urgency in ("E2", "E3", "N")
-        for suspected in worst.get(urgency, ())
-    ]
-    if later:
-        yield Block("Written to a doctor, or noted", _bullets(later), "note")
+    less: tuple[Urgency, ...] = ("E2", "E3", "N")
+    for urgency in less:
+        if urgency in worst:
+            title = f"{words.urgency(urgency, pathway).capitalize()} ({urgency})"
+            yield Block(title, _bullets(worst[urgency]), "note")
 
 
 def _triage(pathway: Pathway) -> Row:

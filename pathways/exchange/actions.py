@@ -103,18 +103,19 @@ def _flag(flag: RedFlag, pathway: Pathway) -> Resource:
     for rule in flag.rules:
         when = flag.condition(rule)
         urgency: Resource = {
-            "title": f"{rule.urgency}: {words.URGENCIES[rule.urgency]}",
-            "description": text(rule.action or flag.action),
+            "title": f"{rule.urgency}: {words.urgency(rule.urgency, pathway)}",
+            "description": text(
+                f"{(rule.action or flag.action).rstrip('.')}. Booking {words.booking(flag, rule, pathway)}."
+            ),
             "priority": PRIORITY[rule.urgency],
         }
         if when is not None:
             told = condition("applicability", words.condition_expression(when), words.condition(when, signs, pathway))
             urgency["condition"] = [told]
         inner.append(urgency)
-    held = "Booking waits until a clinician clears it." if flag.hold_booking else "Booking is open."
     action: Resource = {
         "title": text(flag.suspected),
-        "description": text(f"{flag.action.rstrip('.')}. {held}"),
+        "description": text(flag.action),
         "priority": PRIORITY[flag.rules[0].urgency] if flag.rules else "routine",
         "code": [concept("red flag", {"system": "urn:continuum:red-flag", "code": flag.id})],
         "documentation": _sourced(flag),

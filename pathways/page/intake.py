@@ -12,7 +12,6 @@ LATE = {
     "first_phase": "begins with the first phase, and passes each gate as the facts meet it",
     "not_eligible": "is not taken on this pathway",
 }
-BOOKING = {True: "waits until a clinician clears it", False: "stays open"}
 
 
 def who(pathway: Pathway) -> Lines:
@@ -66,13 +65,12 @@ def _flag(flag: RedFlag, pathway: Pathway) -> Lines:
     rows = []
     for rule in flag.rules:
         when = flag.condition(rule)
-        held = flag.hold_booking if rule.hold_booking is None else rule.hold_booking
         rows.append(
             (
-                f"**{rule.urgency}** {words.URGENCIES[rule.urgency]}",
+                f"**{rule.urgency}** {one_line(words.urgency(rule.urgency, pathway))}",
                 one_line(words.condition(when, signs, pathway)) if when is not None else "",
                 one_line(rule.action or flag.action),
-                BOOKING[held],
+                words.booking(flag, rule, pathway),
             )
         )
     return section(
