@@ -36,10 +36,11 @@ def write(pathways: Sequence[Pathway], folder: Path) -> list[Path]:
     A folder without a library of its own uses ours; where ours says the same, none is written. Nothing is ever written
     over. Raises FilesError and writes nothing where a pathway or an entry is there already and says something else.
     """
-    added = _library(pathways, folder)
+    standing = library_of(folder if folder.is_dir() else None)
+    added = _library(pathways, folder, standing)
     # A library that is made here holds only what had to be added: nothing else can be left to it.
-    standing = _standing(folder) if (folder / LIBRARY).is_dir() or not added else None
-    texts = [*added, *(_pathway(one, standing) for one in pathways)]
+    relied_on = standing if (folder / LIBRARY).is_dir() or not added else None
+    texts = [*added, *(_pathway(one, relied_on) for one in pathways)]
     names = [where for where, _ in texts]
     for where in names:
         if names.count(where) > 1:
@@ -79,14 +80,8 @@ def _pathway(pathway: Pathway, standing: Library | None) -> Text:
     return where, f"{head}# How to read and change this file: docs/authors/pathways.md\n{_yaml(data)}"
 
 
-def _standing(folder: Path) -> Library:
-    """The library that holds for a folder."""
-    return library_of(folder if folder.is_dir() else None)
-
-
-def _library(pathways: Sequence[Pathway], folder: Path) -> list[Text]:
+def _library(pathways: Sequence[Pathway], folder: Path, standing: Library) -> list[Text]:
     """What has to be added so that every id stands for the entry that its pathway was exported with."""
-    standing = _standing(folder)
     own = (folder / LIBRARY).is_dir()
     wanted = {field: _entries(pathways, field) for field in _PARTS}
     if not own and all(
