@@ -65,8 +65,8 @@ def score(measure: str, scoring: Scoring, given: Given, *, higher_better: bool =
     """
     fewest = scoring.items if scoring.fewest is None else scoring.fewest
     if not fewest <= len(given) <= scoring.items:
-        wanted = f"{scoring.items}" if fewest == scoring.items else f"{fewest} to {scoring.items}"
-        raise ScoringError("ItemCount", measure, f"it has {wanted} items; say null for one that was not answered")
+        wanted = _items(fewest) if fewest == scoring.items else f"{fewest} to {_items(scoring.items)}"
+        raise ScoringError("ItemCount", measure, f"it has {wanted}; say null for one that was not answered")
     kinds = _kinds(scoring)[: len(given)]
     points = [
         None if answer is None else _points(measure, scoring, n, kinds[n - 1], answer)
@@ -167,7 +167,11 @@ def _every(kind: Answers) -> list[float]:
 def _enough(measure: str, points: Sequence[float | None], most_missing: int) -> None:
     if sum(p is None for p in points) > most_missing or all(p is None for p in points):
         wanted = "all of them are needed" if not most_missing else f"at most {most_missing} may be missing"
-        raise ScoringError("TooManyMissing", measure, f"{len(points)} items; {wanted}")
+        raise ScoringError("TooManyMissing", measure, f"{_items(len(points))}; {wanted}")
+
+
+def _items(n: int) -> str:
+    return "1 item" if n == 1 else f"{n} items"
 
 
 # --- the methods

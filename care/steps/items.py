@@ -53,7 +53,7 @@ def taken(d: Draft, a: Answered) -> Taken:
             )
             scored, decided[measure_id] = d.decide(SCORE, asked)
         except ScoringError as error:
-            raise Refused(error.kind, str(error)) from None
+            raise Refused(error.kind, f"{error}{_danger(measure, answers)}") from None
         scores[measure_id] = scored.value
     return Taken(scores=scores, signs=signs(d.journey.pathway, a), decided=decided)
 
@@ -70,9 +70,15 @@ def signs(pathway: Pathway | None, action: act.Action) -> dict[str, bool]:
     return found
 
 
+def _danger(measure: Measure, answers: tuple[float | None, ...]) -> str:
+    """Answers that make no score may still be a sign of danger, which has to be said another way."""
+    found = raised(measure.scoring, answers) if measure.scoring is not None else ()
+    return f". They are a sign of danger all the same: say {', '.join(found)} with `screen`, now" if found else ""
+
+
 def _measure(pathway: Pathway, measure_id: str) -> Measure:
     measure = pathway.measure(measure_id)
     if measure is None:
-        known = ", ".join(sorted(m.id for m in pathway.measures if m.scoring is not None))
+        known = ", ".join(sorted(m.id for m in pathway.measures if m.scoring is not None and not m.licence.score_only))
         raise Refused("UnknownMeasure", f"{pathway.label} takes the items of: {known or 'no measure'}")
     return measure
