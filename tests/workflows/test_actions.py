@@ -18,7 +18,7 @@ from care.actor import Actor as Who
 from care.actor import Role
 from care.draft import Draft
 from care.journey import Stage
-from care.steps import common
+from care.steps import common, screening
 from continuum.demo import referrals as letters
 from continuum.demo.stories import evaluate, nothing_found
 from gateway import acting
@@ -300,7 +300,7 @@ async def test_a_defect_in_the_alarm_blocks_nobody(player: Actor, monkeypatch: p
     def broken(*_: Any) -> tuple[()]:
         raise OddError
 
-    monkeypatch.setattr(common, "alarms", broken)
+    monkeypatch.setattr(screening, "alarms", broken)
     answer = await perform(player, "screen", {"answers": {"saddle_numb": False}}, action_id="asked")
     assert answer.text.startswith("Red flags asked")
     assert await failed_tasks(player) == []
