@@ -70,6 +70,8 @@ class GoalRule(Sourced):
     reach: float | None = None
     improve: float | None = None
     improve_pct: float | None = None
+    unit: str | None = None
+    """Of `reach` or `improve`, where the measure has one: the linter compares."""
 
 
 Recommendation = Literal["continue", "change", "surgical_opinion", "discharge"]

@@ -29,6 +29,8 @@ Narrator = Callable[[str, Row], None]
 T = TypeVar("T")
 
 PATIENCE = timedelta(seconds=60)
+A_MOMENT = 0.05
+"""Seconds between two looks at the record: more often costs more than it gains."""
 VISITING_HOURS = (10, 9, 11, 8)
 AWAY = {
     RPCStatusCode.UNAVAILABLE,
@@ -244,7 +246,7 @@ class Player:
                 while not ((row := await self.state()) and condition(row)):
                     if meanwhile is not None:
                         await meanwhile()
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(A_MOMENT)
         except TimeoutError:
             raise TimeoutError(f"{self.name} stands still; {await self._whereabouts()}") from None
         await self._settle()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from care.journey import Stage
@@ -11,17 +11,15 @@ from continuum.vignettes import findings
 from continuum.vignettes.deeds import Deeds
 from continuum.vignettes.letters import letter
 from continuum.vignettes.looking import Look, pathway_of
-from continuum.vignettes.people import VISIT_HOURS, People
+from continuum.vignettes.people import CARE, VISIT_HOURS, People
 from continuum.vignettes.the_end import play_on
 from gateway.acting import ActionRefused
-from pathways.vignette import Expected, SignAnswer, Step, Vignette, said
+from pathways.vignette import Expected, Step, Vignette, said
 
 AFTER_INTAKE = ("pathway", "candidates", "asked", "priority", "first_visit_days", "booked")
 """What a vignette as a whole expects is looked at when it is known: these after the intake, the rest at the end."""
+AFTER_CARE = ("follow_up", "call")
 AT_THE_END = ("stage", "outcome", "flags")
-CARE = (Stage.THERAPY, Stage.POST_SURGERY_REHAB)
-PAPERS_DUE_WITHIN = timedelta(days=10)
-"""A plan of care can be certified anew in the 14 days before its certified time ends: somebody looks more often."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class Case:
             await self._compare(vignette.expect, rest, (), "at the end of the course", since=0)
             if vignette.to_the_end:
                 await play_on(self._people)
-            elif vignette.expect.stage == Stage.FOLLOW_UP and await self._people.stage() == Stage.DISCHARGE:
-                await self._people.sign_off()
+            elif vignette.expect.stage == Stage.FOLLOW_UP:
+                await self._sign_off()
             last = vignette.expect.model_fields_set & set(AT_THE_END)
             await self._compare(vignette.expect, last, (), "at the end", since=0)
         except ActionRefused as refused:
@@ -91,15 +89,22 @@ class Case:
             self._differ("pathway", vignette.expect.pathway, await self._pathway(), (), "after the choice")
         await player.act("record_consent", messages=True)
         if await self._pathway() is not None:
-            await self._screen(vignette.screen, others_absent=vignette.rest == "absent")
-        if any(row["kind"] == "intake_complete" for row in await player.journal()):
-            await player.until_stage(Stage.REFERRAL)
+            await self._screen()
+        await self._intake_ends()
         wanted = (vignette.expect.model_fields_set & set(AFTER_INTAKE)) - {"pathway", "candidates"}
         await self._compare(vignette.expect, wanted, (), "after intake", since=0)
         if vignette.course:
             await self._people.clear_flags()
+            await self._intake_ends()
             if await self._people.stage() == Stage.REFERRAL:
                 await self._people.accept()
+
+    async def _intake_ends(self) -> None:
+        """Wait for the next stage where nothing is missing any more."""
+        if await self._people.stage() == Stage.INTAKE and any(
+            row["kind"] == "intake_complete" for row in await self._player.journal()
+        ):
+            await self._player.until_stage(Stage.REFERRAL)
 
     async def _choose(self, suggested: str | None) -> None:
         """The coordinator chooses, or says of the one that was suggested how long it has been going on.
@@ -113,14 +118,12 @@ class Case:
         if chosen is not None and (chosen != suggested or days is not None):
             await self._player.act("choose_pathway", pathway=chosen, days_since_onset=days)
 
-    async def _screen(self, answers: dict[str, SignAnswer], *, others_absent: bool) -> None:
+    async def _screen(self) -> None:
+        """All that the vignette says was asked; what the physician's words hint at has an answer of its own."""
+        others_absent = self._vignette.rest == "absent"
         hinted = findings.hinted(await self._player.journal()) if others_absent else ()
-        await self._player.act(
-            "screen",
-            "therapist",
-            answers={**dict.fromkeys(hinted, False), **said(answers)},
-            others_absent=others_absent,
-        )
+        answers = {**dict.fromkeys(hinted, False), **said(self._vignette.screen)}
+        await self._player.act("screen", "therapist", answers=answers, others_absent=others_absent)
 
     async def _pathway(self) -> str | None:
         return pathway_of(await self._player.state())
@@ -133,37 +136,32 @@ class Case:
         when = f"day {step.day} ({step.deed.replace('_', ' ')})"
         try:
             await people.do_what_is_owed()
-            if step.deed not in ("follow_up", "call"):
+            if step.deed in AFTER_CARE:
+                await self._sign_off()
+            else:
                 await people.clear_flags()
-            if await people.stage() == Stage.DISCHARGE and step.deed in ("follow_up", "call"):
-                await people.sign_off()
-            await self._let_days_pass(n)
             await self._deeds.do(step)
             await people.arrive()
-            await people.do_what_is_owed()
             await self._book_ahead(n)
         except ActionRefused as refused:
             self._stuck(when, refused, ("course", n))
             raise
         if step.expect is not None:
-            if step.expect.stage == Stage.FOLLOW_UP and await people.stage() == Stage.DISCHARGE:
-                await people.sign_off()
+            if step.expect.stage == Stage.FOLLOW_UP:
+                await self._sign_off()
             place = ("course", n)
             await self._compare(step.expect, step.expect.model_fields_set, place, when, since=before)
 
-    async def _let_days_pass(self, n: int) -> None:
-        """Until shortly before the step: papers fall due on the way, and a visit is booked as soon as it may be."""
-        people, morning = self._people, self._people.clinic.at(self._vignette.course[n].day, 8)
-        while n and await people.stage() in CARE and morning - await self._player.now() > PAPERS_DUE_WITHIN:
-            await people.go_to(await self._player.now() + PAPERS_DUE_WITHIN)
-            await people.do_what_is_owed()
-            await self._book_ahead(n - 1)
+    async def _sign_off(self) -> None:
+        """What comes next is after the discharge: its summary does not stand in the way."""
+        if await self._people.stage() == Stage.DISCHARGE:
+            await self._people.sign_off()
 
     async def _book_ahead(self, n: int) -> None:
-        """Where the course goes on, the next visit is booked at once."""
+        """Where the course of care goes on, the next visit is booked at once."""
         if await self._people.stage() not in CARE:
             return
-        steps = [step for step in self._vignette.course[n + 1 :] if step.deed not in ("follow_up", "call")]
+        steps = [step for step in self._vignette.course[n + 1 :] if step.deed not in AFTER_CARE]
         if steps and steps[0].deed != "surgery":
             visit = next((s for s in steps if s.deed == "visit"), None)
             await self._people.keep_booked(visit.day if visit else steps[-1].day + 1, VISIT_HOURS)
@@ -192,8 +190,10 @@ class Case:
             self.differences.append(Difference(place, when, "done", "that it can be done", f"a refusal: {refused}"))
 
     async def _leave(self) -> None:
+        """Nobody goes on with this journey."""
         if self._player.journey and (await self._player.state())["status"] != "closed":
-            await self._player.act("withdraw", reason="found_elsewhere")
+            with suppress(ActionRefused):
+                await self._player.act("withdraw", reason="found_elsewhere")
 
 
 def _plain(value: Any) -> Any:

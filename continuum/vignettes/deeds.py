@@ -43,7 +43,7 @@ class Deeds:
         }[step.deed](step)
 
     async def _evaluate(self, step: Step) -> None:
-        if not any(task["kind"] == "evaluate" for task in await self._player.owed()):
+        if not await self._people.owes("evaluate"):
             answers = {"answers": said(step.answers)} if step.answers else {}
             await self._people.visit(step.day, EVALUATION_HOURS, outcome="attended", **answers)
             await self._player.wait(minutes=5)
@@ -123,4 +123,6 @@ class Deeds:
             await self._player.until_stage(Stage.THERAPY)
 
     async def _morning(self, step: Step) -> None:
-        await self._people.go_to(self._people.clinic.at(step.day, 9, 30))
+        moment = self._people.clinic.at(step.day, 9, 30)
+        await self._people.let_days_pass(moment)
+        await self._people.go_to(moment)

@@ -38,8 +38,7 @@ class Look:
         if "gate" in names and expected.gate is not None:
             found["gate"] = findings.gate(rows, expected.gate.phase, with_missing=expected.gate.missing is not None)
         if "follow_up" in names:
-            owed = await self._player.owed()
-            found["follow_up"] = "call" if any(task["kind"] == "call_patient" for task in owed) else "none"
+            found["follow_up"] = "call" if await self._people.owes("call_patient") else "none"
         if "recommend" in names:
             found["recommend"] = await self._recommended(rows)
         if "booked" in names:

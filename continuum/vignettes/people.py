@@ -15,18 +15,18 @@ from gateway.acting import ActionRefused
 
 Row = dict[str, Any]
 
+CARE = (Stage.THERAPY, Stage.POST_SURGERY_REHAB)
 EVALUATION_HOURS = (8, 9, 10, 11)
 VISIT_HOURS = (10, 11, 12, 13, 14, 15, 16)
 """The evaluation is earlier in the day than any visit or score: what is counted from it is counted in whole days."""
-BOOKED_BEFORE = timedelta(days=7)
-"""So long before a visit somebody books it, where it could not be booked at the visit before: by then the plan's next
-certification is owed, and given."""
-NOT_YET_CERTIFIED = ("NotCertified", "CertificationEnds")
 OF_CARE = {"evaluate", "book_visit", "first_visit"}
 """One of these is owed as long as care goes on without a plan."""
+AN_HOUR = timedelta(hours=1)
 A_MOMENT = 0.05
-MOMENTS_AT_MOST = 200
-"""Ten seconds of the machine's own time for the next stage to begin: it takes a fraction of one."""
+MOMENTS_AT_MOST = 400
+"""Twenty seconds of the machine's own time for the next stage to begin: it takes a fraction of one."""
+SIGNED_ANEW = timedelta(days=13)
+"""So long before the end of its certified time a plan of care is certified anew: from 14 days before it may be."""
 WORDS = "as the vignette says"
 """The note of whoever decides: a vignette has no free text of its own."""
 
@@ -42,20 +42,52 @@ class People:
         """Where the journey is."""
         return Stage((await self.player.state())["stage"])
 
-    async def between_stages(self) -> bool:
-        """Whether care has ended and the next stage has not begun yet: nothing can be done for that moment."""
-        if await self.stage() not in (Stage.THERAPY, Stage.POST_SURGERY_REHAB):
-            return False
-        plans = (await self.player.record())["plans"]
-        owed = {task["kind"] for task in await self.player.owed()}
-        return bool(plans) and all(p["status"] != "active" for p in plans) and not owed & OF_CARE
-
     async def arrive(self) -> None:
-        """Wait for the next stage where care has just ended."""
+        """Where care has just ended, wait for the next stage: nothing can be done in between."""
         for _ in range(MOMENTS_AT_MOST):
-            if not await self.between_stages():
+            if not await self._between_stages():
                 return
             await asyncio.sleep(A_MOMENT)
+        raise TimeoutError("care has ended, and the next stage does not begin")
+
+    async def _between_stages(self) -> bool:
+        if await self.stage() not in CARE:
+            return False
+        plans = (await self.player.record())["plans"]
+        over = bool(plans) and all(plan["status"] != "active" for plan in plans)
+        return over and not {task["kind"] for task in await self.player.owed()} & OF_CARE
+
+    async def owes(self, kind: str) -> bool:
+        """Whether somebody owes this now."""
+        return any(task["kind"] == kind for task in await self.player.owed())
+
+    async def let_days_pass(self, until: datetime) -> None:
+        """On the way to a moment: the plan is certified anew whenever that is due, and visits are booked for later."""
+        while (signing := await self._signing()) is not None and await self.player.now() < signing < until:
+            await self.go_to(signing)
+            await self.do_what_is_owed()
+            await self._book_past(until)
+            if await self._signing() == signing:
+                return  # there was nothing to sign
+        await self._book_past(until)
+
+    async def _book_past(self, until: datetime) -> None:
+        """No visit stands in the way: those before that moment are for later."""
+        standing = [visit for visit in await self.booked() if visit["starts_at"] < until]
+        for visit in standing:
+            await self.player.act("cancel_visit", visit=visit["id"], reason="clinician")
+        if standing:
+            await self.keep_booked(self._day(until) + 1, VISIT_HOURS)
+
+    def _day(self, moment: datetime) -> int:
+        """Which day of the course it is."""
+        local = self.clinic.calendar.local
+        return (local(moment).date() - local(self.clinic.begins).date()).days
+
+    async def _signing(self) -> datetime | None:
+        """When the plan under way is signed anew."""
+        ends = [plan["body"].get("certified_until") for plan in await self._active_plans()]
+        return min((datetime.fromisoformat(end) - SIGNED_ANEW for end in ends if end), default=None)
 
     async def go_to(self, moment: datetime) -> None:
         """Let time pass until then, and never back."""
@@ -80,7 +112,7 @@ class People:
         for task in await self.player.owed():
             if task["kind"] == "handle_red_flag":
                 await self.player.act("handle_red_flag", "on_call", flag=task["subject"], outcome="cleared")
-        if any(task["kind"] == "finish_screen" for task in await self.player.owed()):
+        if await self.owes("finish_screen"):
             await self._sign_what_nobody_knows()
 
     async def _sign_what_nobody_knows(self) -> None:
@@ -108,13 +140,17 @@ class People:
         soon = await self.player.now() + timedelta(minutes=5)
         while True:
             for hour in hours:
-                if (moment := self.clinic.at(day, hour)) > soon:
+                moment = self.clinic.at(day, hour)
+                if moment > soon and self.clinic.calendar.is_open(moment, moment + AN_HOUR):
                     return moment
             day += 1
 
     async def active_plans(self) -> list[str]:
         """The plans of care under way."""
-        return [p["id"] for p in (await self.player.record())["plans"] if p["status"] == "active"]
+        return [plan["id"] for plan in await self._active_plans()]
+
+    async def _active_plans(self) -> list[Row]:
+        return [plan for plan in (await self.player.record())["plans"] if plan["status"] == "active"]
 
     async def book(self, starts_at: datetime) -> None:
         """Book the therapist. Raises ActionRefused."""
@@ -133,27 +169,26 @@ class People:
         moment = await self.free_hour(day, hours)
         visit = next((v for v in await self.booked() if v["starts_at"] == moment), None)
         if visit is None:
+            await self.let_days_pass(moment)
             for other in await self.booked():
                 await self.player.act("cancel_visit", visit=other["id"], reason="clinician")
-            await self.go_to(moment - BOOKED_BEFORE)
-            await self.do_what_is_owed()
             await self.book(moment)
             visit = next(v for v in await self.booked() if v["starts_at"] == moment)
         await self.go_to(visit["ends_at"] - timedelta(minutes=1))
         await self.player.act("record_visit", "therapist", visit=visit["id"], **what)
 
     async def keep_booked(self, day: int, hours: Sequence[int]) -> None:
-        """The front desk books ahead for that day, where a visit is owed and none is booked: nobody is chased for one.
+        """The front desk books ahead for that day, where a visit is owed: nobody is chased for one.
 
-        Of several disciplines the first has it. Beyond the time for which the plan is certified it waits.
+        Not beyond the day on which the plan is certified anew. Of several disciplines the first has the visit.
         """
-        if await self.booked() or not any(task["kind"] == "book_visit" for task in await self.player.owed()):
+        await self.do_what_is_owed()
+        if not await self.owes("book_visit") or await self.booked():
             return
-        try:
-            await self.book(await self.free_hour(day, hours))
-        except ActionRefused as refused:
-            if refused.kind not in NOT_YET_CERTIFIED:
-                raise
+        moment, signing = await self.free_hour(day, hours), await self._signing()
+        if signing is not None and await self.player.now() < signing < moment:
+            moment = await self.free_hour(self._day(signing) + 1, hours)
+        await self.book(moment)
 
     async def can_be_booked(self) -> bool:
         """Whether a routine visit can be booked now: as the front desk would find out. It is cancelled again."""

@@ -110,8 +110,8 @@ class Stage:
     async def play(self, script: Script) -> Outcome:
         """One vignette, in a clinic of its own."""
         began = time.monotonic()
-        clinic = await self.clinics.open()
         vignette = script.vignette
+        clinic = await self.clinics.open(step.day for step in vignette.course)
         player = Player(vignette.id, self.client, self.database, clinic.calendar, tenant=clinic.tenant)
         case = Case(vignette, People(player, clinic), about=script.about)
         try:

@@ -51,7 +51,7 @@ async def _discharge(people: People) -> None:
 
 async def _follow_up(people: People) -> None:
     player = people.player
-    if any(task["kind"] == "call_patient" for task in await player.owed()):
+    if await people.owes("call_patient"):
         await player.act("record_call", "therapist", outcome="well")
         return
     rows = await player.journal(0)

@@ -5,10 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from care.gate import Criterion
-from care.pathway import DoseRule, Pathway, Phase
+from care.pathway import DoseRule, Pathway, Phase, ProgressRule
 from pathways.lint.finding import Problem
 
+GROWS = {
+    "reviews_without_gain",
+    "visits",
+    "weeks",
+    "weeks_since_onset",
+    "weeks_since_surgery",
+    "missed_visits",
+    "days_in_phase",
+}
+"""Facts that grow as care goes on, whatever comes of it: a rule on one of them is reached in the end."""
 AFTER_SURGERY = Criterion(fact="weeks_since_surgery", op=">=", value=0)
+
+
+def reviews(pathway: Pathway) -> Iterator[Problem]:
+    """Reviews come again and again, and they end: by reaching the end state, and for whoever never reaches it."""
+    for field in ("every_visits", "every_days"):
+        if getattr(pathway.review, field) < 1:
+            yield f"review.{field}", "review", "a review comes after one or more"
+    if pathway.status != "sketch":
+        yield from _ends(pathway)
+    for n, rule in enumerate(pathway.progress):
+        earlier = next((r for r in pathway.progress[:n] if set(r.when) <= set(rule.when)), None)
+        if earlier is not None:
+            what = f"{rule.id} never applies: {earlier.id} stands before it and holds whenever this does"
+            yield f"progress[{n}]", "unreachable", what
+
+
+def _ends(pathway: Pathway) -> Iterator[Problem]:
+    ends = [rule for rule in pathway.progress if rule.recommend in ("discharge", "surgical_opinion")]
+    if not pathway.discharge and not ends:
+        yield "progress", "review_never_ends", "no rule ever recommends discharge: write `discharge:` or such a rule"
+    elif not any(_grows(c) for c in pathway.discharge) and not any(_comes(rule) for rule in pathway.progress):
+        what = "who does not get better is reviewed for ever: add a rule on reviews_without_gain, weeks or visits"
+        yield "progress", "review_never_ends", what
+
+
+def _comes(rule: ProgressRule) -> bool:
+    return rule.recommend != "continue" and any(_grows(c) for c in rule.when)
+
+
+def _grows(criterion: Criterion) -> bool:
+    return criterion.fact in GROWS and criterion.op in (">", ">=")
 
 
 def phases(pathway: Pathway) -> Iterator[Problem]:
@@ -19,13 +60,8 @@ def phases(pathway: Pathway) -> Iterator[Problem]:
             yield f"dosing[{n}]", "dose_missing", "after surgery a plan is made without a therapist: give all numbers"
     for n, phase in enumerate(pathway.phases):
         where = f"phases[{n}]"
-        start, end = phase.window_days
-        if start >= end:
-            yield f"{where}.window_days", "window", "earliest day first, then the review day"
         if phase.visits_per_week[0] > phase.visits_per_week[1]:
             yield f"{where}.visits_per_week", "visits_order", "fewest first, then most"
-        if not phase.gate and n + 1 < len(pathway.phases):
-            yield f"{where}.gate", "no_gate", "time alone never opens a gate: say what must be met"
         if n:
             yield from _phase_after(pathway.phases[n - 1], phase, where)
 

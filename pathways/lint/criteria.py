@@ -102,6 +102,7 @@ def criteria(pathway: Pathway, *, own_triage: bool = True) -> Iterator[Problem]:
     ground = Ground.of(pathway)
     groups = list(_groups(pathway))
     if own_triage:
+        yield from triage_rules(pathway.triage, "triage.")
         groups += _triage_groups(pathway.triage, "triage.")
     for group in groups:
         yield from _group(ground, group)
@@ -109,8 +110,16 @@ def criteria(pathway: Pathway, *, own_triage: bool = True) -> Iterator[Problem]:
 
 def triage(content: Triage) -> Iterator[Problem]:
     """The same for the provider's triage."""
+    yield from triage_rules(content, "")
     for group in _triage_groups(content, ""):
         yield from _group(Ground(), group)
+
+
+def triage_rules(content: Triage, prefix: str) -> Iterator[Problem]:
+    """A rule that stands behind one which holds whenever it does is never reached."""
+    for n, rule in enumerate(content.rules):
+        if any(set(r.when) <= set(rule.when) for r in content.rules[:n]):
+            yield f"{prefix}rules[{n}]", "unreachable", "this rule never applies: one before it holds whenever it does"
 
 
 def _triage_groups(content: Triage, prefix: str) -> list[Group]:

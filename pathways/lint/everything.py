@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from care.pathway import Pathway
 from care.triage import Triage
-from pathways.lint import course, criteria, flags, head, measures, plans
+from pathways.lint import course, criteria, flags, head, measures, names, plans, waits
 from pathways.lint.finding import Finding, Problem, found_in, unreadable
 from pathways.loader import (
     ContraindicationsFile,
@@ -27,6 +27,17 @@ OF_THE_LIBRARY = frozenset({"measures", "red_flags", "modalities"})
 """Parts of a pathway that are ids of the library's entries, which are looked at once, in their own files."""
 PERHAPS_OF_THE_LIBRARY = frozenset({"triage", "urgencies"})
 """And parts that are the library's unless the file has its own."""
+
+CHECKS = (
+    measures.use,
+    waits.waits,
+    waits.gates,
+    plans.dosing,
+    plans.goals,
+    course.reviews,
+    course.phases,
+    course.follow_up,
+)
 
 
 def lint(directory: Path | None = None) -> list[Finding]:
@@ -59,8 +70,11 @@ def lint_pathway(pathway: Pathway, *, library_has: frozenset[str] = frozenset())
     yield from head.head(pathway)
     yield from head.sources(pathway, but=library_has)
     yield from criteria.criteria(pathway, own_triage="triage" not in library_has)
-    for check in (measures.use, plans.dosing, plans.goals, course.phases, course.follow_up):
+    for check in CHECKS:
         yield from check(pathway)
+    yield from names.names(pathway, but=library_has)
+    if "triage" not in library_has:
+        yield from waits.triage(pathway.triage, "triage.")
     if "urgencies" not in library_has:
         yield from flags.levels(pathway.urgencies)
     if "red_flags" not in library_has:
@@ -80,9 +94,11 @@ def _library(entries: Library) -> Iterator[Finding]:
 
 def _library_file(content: BaseModel, asked: flags.Questions, entries: Library) -> Iterator[Problem]:
     yield from head.sources(content)
+    yield from names.names(content)
     match content:
         case Triage():
             yield from criteria.triage(content)
+            yield from waits.triage(content, "")
         case MeasuresFile():
             yield from measures.entries(content.measures, entries.measures)
         case RedFlagsFile():

@@ -44,6 +44,9 @@ def levels(given: tuple[UrgencyLevel, ...]) -> Iterator[Problem]:
     if codes and codes != list(ORDER):
         yield "urgencies", "urgency_levels", f"the levels are, in this order: {', '.join(ORDER)}"
     for level in given:
+        if level.working_days < 0:
+            what = "a wait of less than no days never ends: 0 (at once) or more"
+            yield f"urgencies.{level.code}.working_days", "wait_without_end", what
         if level.code in ("E0", "E1") and level.hold != "until_handled":
             yield f"urgencies.{level.code}", "urgency_hold", "E0 and E1 hold booking: write `hold: until_handled`"
         if level.code in ("E0", "E1") and "on_call" not in level.tell:

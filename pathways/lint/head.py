@@ -19,9 +19,6 @@ def head(pathway: Pathway) -> Iterator[Problem]:
         yield "baseline", "no_baseline", "no plan can be made from nothing; name the measures of the evaluation"
     if not pathway.red_flags:
         yield "red_flags", "no_red_flags", "every pathway screens for something; name the red flags"
-    for field in ("every_visits", "every_days"):
-        if getattr(pathway.review, field) < 1:
-            yield f"review.{field}", "review", "a review comes after one or more"
 
 
 def sources(content: BaseModel, *, but: frozenset[str] = frozenset()) -> Iterator[Problem]:

@@ -20,6 +20,12 @@ def dosing(pathway: Pathway) -> Iterator[Problem]:
         else:
             for n, rule in rules[catch_all + 1 :]:
                 yield f"dosing[{n}]", "unreachable", f"{rule.id} never applies: a rule without `when` stands before it"
+            rules = rules[: catch_all + 1]
+        for i, (n, rule) in enumerate(rules):
+            earlier = next((r for _, r in rules[:i] if r.when and set(r.when) <= set(rule.when)), None)
+            if earlier is not None:
+                what = f"{rule.id} never applies: {earlier.id} stands before it and holds whenever this does"
+                yield f"dosing[{n}]", "unreachable", what
     for n, rule in enumerate(pathway.dosing):
         yield from _dose(rule, f"dosing[{n}]")
 
@@ -49,5 +55,7 @@ def goals(pathway: Pathway) -> Iterator[Problem]:
             yield where, "never_taken", f"{goal.measure} is not in the baseline, so no goal can be made from it"
         if measure is None or measure.options:
             yield where, "goal_measure", f"{goal.measure} is not a number"
+        elif goal.unit is not None and goal.unit != measure.unit:
+            yield f"{where}.unit", "unit", f"{goal.measure} is in {measure.unit or 'no unit'}, not in {goal.unit}"
         elif goal.reach is not None and (what := measure.problem_with(goal.reach)):
             yield f"{where}.reach", "value_range", what
