@@ -40,13 +40,20 @@ def play(
         found = [entry for file in files for entry in vignette.files_of(file)] if files else vignette.files()
         what = playing.read_all([vignette.read_vignettes(path, name=name) for name, path in found])
     except PathwayError as error:
-        raise Mistake("\n".join(str(one) for one in error.all)) from None
+        return _wrong(error)
     if not what:
         raise Mistake("there are no vignettes yet: write some under pathways/vignettes, or name a file")
     outcomes = asyncio.run(_play(what, json_=json_, at_once=at_once))
     if json_:
         output.as_json([outcome.as_dict() for outcome in outcomes])
     return 1 if any(outcome.differences for outcome in outcomes) else 0
+
+
+def _wrong(error: PathwayError) -> int:
+    """Every mistake of a file on a line of its own; exit code 2."""
+    for one in error.all:
+        print(f"continuum: {one}", file=sys.stderr)
+    return 2
 
 
 async def _play(what: list[playing.Script], *, json_: bool, at_once: int) -> list[playing.Outcome]:
