@@ -18,6 +18,8 @@ GROWS = {
     "days_in_phase",
 }
 """Facts that grow as care goes on, whatever comes of it: a rule on one of them is reached in the end."""
+MOST_REMINDERS = 5
+"""Design choice, not clinically reviewed: whoever has not answered by then is called."""
 AFTER_SURGERY = Criterion(fact="weeks_since_surgery", op=">=", value=0)
 
 
@@ -91,6 +93,8 @@ def follow_up(pathway: Pathway) -> Iterator[Problem]:
         yield "follow_up.worse", "no_worse", "nobody would notice getting worse; name at least one criterion"
     if plan.answer_days < 1 or plan.reminders < 0 or plan.call_within_days < 1:
         yield "follow_up", "follow_up_days", "answer_days and call_within_days are 1 or more, reminders 0 or more"
+    if plan.reminders > MOST_REMINDERS:
+        yield "follow_up.reminders", "recurrence", f"reminders end: {MOST_REMINDERS} at most, then a person calls"
     if plan.anchor == "surgery" and not pathway.surgical:
         yield "follow_up.anchor", "no_phases", "there is no surgery to count from on a pathway without phases"
     if len({o.id for o in plan.occasions}) != len(plan.occasions):

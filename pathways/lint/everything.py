@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from care.pathway import Pathway
 from care.triage import Triage
-from pathways.lint import course, criteria, flags, head, measures, names, plans, waits
+from pathways.lint import course, criteria, flags, head, measures, names, plans, vignettes, waits
 from pathways.lint.finding import Finding, Problem, found_in, unreadable
 from pathways.loader import (
+    VIGNETTES,
     ContraindicationsFile,
     Library,
     MeasuresFile,
@@ -22,6 +23,8 @@ from pathways.loader import (
     pathway_of,
 )
 from pathways.source import PathwayError, read
+from pathways.vignette import files as vignette_files
+from pathways.vignette import files_of, read_vignettes
 
 OF_THE_LIBRARY = frozenset({"measures", "red_flags", "modalities"})
 """Parts of a pathway that are ids of the library's entries, which are looked at once, in their own files."""
@@ -48,7 +51,8 @@ def lint(directory: Path | None = None) -> list[Finding]:
     except PathwayError as error:
         return unreadable(error)
     findings = list(_library(entries))
-    seen: dict[tuple[str, int], str] = {}
+    known: dict[str, Pathway] = {}
+    seen: dict[str, str] = {}
     for name, path in found:
         try:
             source = read(path, name=name)
@@ -56,13 +60,26 @@ def lint(directory: Path | None = None) -> list[Finding]:
         except PathwayError as error:
             findings += unreadable(error)
             continue
-        key = (pathway.id, pathway.version)
-        if key in seen:
-            what = f"{pathway.label} is in {seen[key]} already; raise the version"
+        if pathway.label in seen:
+            what = f"{pathway.label} is in {seen[pathway.label]} already; raise the version"
             findings += found_in(source, [("version", "version_twice", what)])
-        seen[key] = name
+        seen[pathway.label] = name
+        known[pathway.id] = max(pathway, known.get(pathway.id, pathway), key=lambda p: p.version)
         findings += found_in(source, lint_pathway(pathway, library_has=_left_out(source.data)))
-    return findings
+    return findings + list(_vignettes(directory, known))
+
+
+def _vignettes(directory: Path | None, known: Mapping[str, Pathway]) -> Iterator[Finding]:
+    folder = None if directory is None else directory / VIGNETTES
+    if folder is not None and not folder.is_dir():
+        return
+    for name, path in files_of(folder) if folder is not None else vignette_files():
+        try:
+            file = read_vignettes(path, name=f"{VIGNETTES}/{name}")
+        except PathwayError as error:
+            yield from unreadable(error)
+            continue
+        yield from found_in(file.source, vignettes.vignettes(file.content, known))
 
 
 def lint_pathway(pathway: Pathway, *, library_has: frozenset[str] = frozenset()) -> Iterator[Problem]:

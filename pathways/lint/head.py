@@ -17,6 +17,11 @@ def head(pathway: Pathway) -> Iterator[Problem]:
         yield "codes", "no_codes", "no referral's codes will ever suggest this pathway; name at least one"
     if not pathway.baseline:
         yield "baseline", "no_baseline", "no plan can be made from nothing; name the measures of the evaluation"
+    if pathway.late_enrolment is None and pathway.status != "sketch":
+        what = "say what becomes of somebody who arrives late: late_enrolment: {after_days, then, basis, source}"
+        yield "late_enrolment", "no_late_enrolment", what
+    elif pathway.late_enrolment is not None and pathway.late_enrolment.then == "first_phase" and not pathway.phases:
+        yield "late_enrolment.then", "no_phases", "there is no first phase here: begin_as_new, or not_eligible"
     if not pathway.red_flags:
         yield "red_flags", "no_red_flags", "every pathway screens for something; name the red flags"
 

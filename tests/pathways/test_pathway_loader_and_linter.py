@@ -93,6 +93,7 @@ follow_up:
   call_within_days: 3
   basis: proposed
   source: s
+late_enrolment: {after_days: 90, then: first_phase, basis: proposed, source: s}
 """
 
 Write = Callable[..., Path]
