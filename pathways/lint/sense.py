@@ -50,4 +50,5 @@ def _numbers_agree(criteria: list[Criterion]) -> bool:
 
 def _plain(criterion: Criterion) -> str:
     value = criterion.value
-    return f"{criterion.op} {', '.join(value) if isinstance(value, tuple) else value}"
+    plain = ", ".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else value
+    return f"{criterion.op} {plain}"
