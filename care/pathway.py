@@ -7,9 +7,10 @@ started on, whole, so that an edit of the content never changes the care of some
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import date
 from hashlib import sha256
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -19,6 +20,8 @@ from care.model import Brief, Slug
 from care.red_flag import Contraindication, RedFlag, UrgencyLevel
 from care.score import Measure, Sourced
 from care.triage import REDIRECT, Triage
+
+S = TypeVar("S", bound=Sourced)
 
 SCHEMA_VERSION = 1
 
@@ -248,7 +251,10 @@ class Pathway(Sourced):
         return self
 
     def for_journey(self, hinted: tuple[RedFlag, ...] = ()) -> Pathway:
-        """As a journey carries it: with the flags hinted at, and without what only matching and reading it need."""
+        """As a journey carries it: with the flags hinted at, and without what only matching and reading it need.
+
+        Where entries of the library come from stands in the content, under the pathway's id and version.
+        """
         flags = {f.id: f.without_terms() for f in (*self.red_flags, *hinted)}
         levels = {self.usual_level, REDIRECT, *(rule.level for rule in self.triage.rules)}
         triage = {"levels": tuple(x for x in self.triage.levels if x.code in levels), "ask": self.triage.questions}
@@ -256,7 +262,10 @@ class Pathway(Sourced):
         return self.model_copy(
             update={
                 **unread,
-                "red_flags": tuple(flags.values()),
+                "red_flags": _without_source(flags.values()),
+                "measures": _without_source(self.measures),
+                "modalities": _without_source(self.modalities),
+                "urgencies": _without_source(self.urgencies),
                 "triage": self.triage.model_copy(update=triage),
             }
         )
@@ -295,3 +304,7 @@ class Pathway(Sourced):
     def red_flag(self, id: str) -> RedFlag | None:  # noqa: A002
         """The red flag of that id, if this pathway screens for it."""
         return next((f for f in self.red_flags if f.id == id), None)
+
+
+def _without_source(entries: Iterable[S]) -> tuple[S, ...]:
+    return tuple(entry.model_copy(update={"source": ""}) for entry in entries)

@@ -38,7 +38,7 @@ Step = Callable[[Draft, A], object]
 FAST_COMMIT = timedelta(seconds=2)
 LAST_WORDS = timedelta(seconds=30)
 PERSIST_WITHIN = timedelta(seconds=10)
-REMEMBERED_ACTIONS = 100
+REMEMBERED_ACTIONS = 50
 REFUSALS = ["SlotTaken", "ActionReused"]
 
 

@@ -13,7 +13,7 @@ from care import action as act
 from care.clock import Clock
 from care.draft import Draft, Refused
 from care.gate import named_facts
-from care.journey import Journey, PhaseState
+from care.journey import Journey, PhaseState, Stage
 from care.pathway import Phase
 from care.rules.gates import GATE, AtGate
 from care.steps import common, plans, require, visits
@@ -114,6 +114,9 @@ def review_phase(d: Draft, a: act.ReviewPhase) -> None:
         return
     if a.review_on is None or a.review_on <= d.now:
         raise Refused("BadDate", "going on in this phase needs the date of the next review, in the future")
+    if d.journey.stage == Stage.POST_SURGERY_REHAB:  # within therapy, progress reviews count what was gained
+        for plan in d.journey.active_plans:
+            plans.reviewed(d, plan)
     d.start_clock("phase_review", "phase", a.review_on, f"Review of phase {n}")
     owe_visits(d)
 

@@ -60,7 +60,7 @@ TENANT = "demo"
 LEAD = "p-lead"
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """A Monday morning."""
-REMEMBERED_ACTIONS = 100
+REMEMBERED_ACTIONS = 50
 CALENDAR_AHEAD = timedelta(days=400)
 MAX_SIZE = 64 * 1024
 NOTE = "note-" + "0" * 32
@@ -118,7 +118,7 @@ VISITS: dict[str, Step] = {
 
 
 def _choose_pathway(draft: Draft, action: actions.ChoosePathway) -> None:
-    intake.choose_pathway(draft, action, pathways.load(action.pathway))
+    intake.choose_pathway(draft, action, pathways.load(action.pathway).for_journey())
 
 
 STEPS: dict[Stage, dict[str, Step]] = {
@@ -295,7 +295,7 @@ class Driver:
                     "matching": decided,
                 }
             )
-        pathway = pathways.load(suggested) if suggested else None
+        pathway = pathways.load(suggested).for_journey() if suggested else None
         clinic = Clinic(id="clinic", tenant=TENANT, lead=LEAD)
         self.timezone = timezone
         self._apply(lambda d: intake.enter(d, clinic, calendar(now.date(), timezone=timezone), pathway, hinted_flags))

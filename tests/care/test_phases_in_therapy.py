@@ -11,7 +11,7 @@ import pytest
 import pathways
 from care.pathway import LateEnrolment, Pathway
 from tests.care.driver import NOTE, Driver
-from tests.care.walks import MEDIUM, PHASE_1, to_plan, to_therapy
+from tests.care.walks import MEDIUM, PHASE_1, to_plan, to_rehab, to_therapy
 
 STEPS = """
 schema_version: 1
@@ -251,3 +251,11 @@ def test_phases_long_over_are_passed_one_by_one(monkeypatch: pytest.MonkeyPatch)
     assert any("one by one" in e.text for e in driver.journal if e.kind == "surgery_done")
     driver.act("record_scores", "therapist", scores=PHASE_1)
     assert phase(driver) == late.phases[1].n
+
+
+def test_reviews_of_a_phase_without_gain_are_counted_after_surgery() -> None:
+    driver = to_rehab(Driver("total_knee_replacement"))
+    for again in (1, 2):
+        driver.wait(until=driver.clock("phase_review").due)
+        driver.act("review_phase", "therapist", decision="continue", review_on=driver.now + timedelta(days=14))
+        assert [p.reviews_without_gain for p in driver.journey.active_plans] == [again]
