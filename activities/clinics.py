@@ -43,6 +43,7 @@ class PostgresClinics(Clinics):
         clinic: str | None,
         since: date | None,
         questions: tuple[str, ...],
+        payer: str | None,
     ) -> Preparation:
         """See `Clinics.prepare`. Retried until the tenant has a clinic: a journey waits rather than fails."""
         found = await clinic_of(self._database, tenant, clinic)
@@ -60,6 +61,7 @@ class PostgresClinics(Clinics):
             ),
             calendar=calendar_of(found, today, since),
             pathway=pathway.for_journey() if pathway else None,
+            rules=loader.rulebook().for_scope(found.regulator, payer),
             hinted_flags=hinted_flags(questions),
         )
 
@@ -69,7 +71,7 @@ def hinted_flags(signs: Iterable[str]) -> tuple[RedFlag, ...]:
     wanted = set(signs)
     found = [f for f in loader.red_flags().values() if any(s.id in wanted for s in f.signs)]
     found.sort(key=lambda f: (min((r.urgency for r in f.rules), default="N"), f.id))
-    return tuple(f.without_terms() for f in found[:HINTED_AT_MOST])
+    return tuple(f.for_journey() for f in found[:HINTED_AT_MOST])
 
 
 def has_holidays(country: str, subdivision: str | None) -> bool:

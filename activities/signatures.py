@@ -16,6 +16,7 @@ from care.calendar import Calendar
 from care.commit import Commit
 from care.model import Model
 from care.notice import Notice
+from care.operating_rules import RuleInForce
 from care.pathway import Pathway
 from care.red_flag import RedFlag
 from care.referral import Clinic
@@ -27,6 +28,8 @@ class Preparation(Model):
     clinic: Clinic
     calendar: Calendar
     pathway: Pathway | None = None
+    rules: tuple[RuleInForce, ...] = ()
+    """The operating rules of the payer, the clinic's regulator and the house."""
     hinted_flags: tuple[RedFlag, ...] = ()
     """Red flags at whose signs the request's words hint, beyond those of the pathway."""
 
@@ -79,13 +82,14 @@ class Clinics(ABC):
         clinic: str | None,
         since: date | None,
         questions: tuple[str, ...],
+        payer: str | None,
     ) -> Preparation:
         """The clinic, its calendar for the months to come, and the pathway that the referral's codes suggest.
 
         `clinic` is the journey's own or the one its referral names; without one, or where the directory does not
         have it any more, it is the tenant's default clinic. `since` is a day before today to which the calendar
-        reaches back, for a journey that began elsewhere. `questions` are the signs at which the
-        request hints. None has a default: the SDK reads arguments by their types
+        reaches back, for a journey that began elsewhere. `questions` are the signs at which the request hints,
+        `payer` the profile whose rules hold for payment. None has a default: the SDK reads arguments by their types
         only where all are given.
         """
 

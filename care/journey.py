@@ -15,6 +15,7 @@ from care.clock import Clock, HoldReason
 from care.gate import Facts
 from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
 from care.notice import Notice, Outgoing
+from care.operating_rules import RuleInForce
 from care.pathway import Pathway, Phase
 from care.plan import Counted, PlanOfCare, WinningBack
 from care.red_flag import Held, RedFlag, Urgency
@@ -171,6 +172,8 @@ class Journey(State):
     clinic: Clinic | None = None
     calendar: Calendar | None = None
     pathway: Pathway | None = None
+    rules: tuple[RuleInForce, ...] = ()
+    """The operating rules of its payer, its clinic's regulator and the house; none for journeys from before."""
     clocks: list[Clock] = []
     tasks: list[Task] = []
     flags: list[OpenFlag] = []

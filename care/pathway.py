@@ -251,13 +251,17 @@ class Pathway(Sourced):
         return self
 
     def for_journey(self, hinted: tuple[RedFlag, ...] = ()) -> Pathway:
-        """As a journey carries it: with the flags hinted at, and without what only matching and reading it need.
+        """As a journey carries it: with the flags hinted at, and without what is only matched by and read.
 
-        Where entries of the library come from stands in the content, under the pathway's id and version.
+        Sources stay where a decision hands them on (doses, goals, levels); where other entries come from, and the
+        words of questions, stand in the content, under the pathway's id and version.
         """
-        flags = {f.id: f.without_terms() for f in (*self.red_flags, *hinted)}
+        flags = {f.id: f.for_journey() for f in (*self.red_flags, *hinted)}
         levels = {self.usual_level, REDIRECT, *(rule.level for rule in self.triage.rules)}
-        triage = {"levels": tuple(x for x in self.triage.levels if x.code in levels), "ask": self.triage.questions}
+        triage = {
+            "levels": tuple(x for x in self.triage.levels if x.code in levels),
+            "ask": tuple(s.model_copy(update={"text": ""}) for s in self.triage.questions),
+        }
         unread = {"codes": (), "terms": (), "gaps": (), "purpose": "", "checklist": (), "eligibility": ()}
         return self.model_copy(
             update={
@@ -266,9 +270,14 @@ class Pathway(Sourced):
                 "measures": _without_source(self.measures),
                 "modalities": _without_source(self.modalities),
                 "urgencies": _without_source(self.urgencies),
+                "progress": _without_source(self.progress),
                 "triage": self.triage.model_copy(update=triage),
             }
         )
+
+    def accepted(self) -> Pathway:
+        """What is left of it once the referral is accepted: nobody is prioritised any more."""
+        return self.model_copy(update={"triage": self.triage.model_copy(update={"rules": (), "ask": ()})})
 
     @property
     def surgical(self) -> bool:

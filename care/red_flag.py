@@ -142,11 +142,10 @@ class RedFlag(Sourced):
             needed += [AnyOf(any=ids), points]
         return AllOf(all=tuple(needed)) if needed else None
 
-    def without_terms(self) -> RedFlag:
-        """The flag as a screen needs it."""
-        if not any(s.terms for s in self.signs):
-            return self
-        return self.model_copy(update={"signs": tuple(s.model_copy(update={"terms": ()}) for s in self.signs)})
+    def for_journey(self) -> RedFlag:
+        """As a journey carries it: its rules. The words of its questions are in the library."""
+        signs = tuple(s.model_copy(update={"text": "", "terms": ()}) for s in self.signs)
+        return self.model_copy(update={"signs": signs, "region": ""})
 
 
 class Contraindication(Sourced):

@@ -49,6 +49,8 @@ class Referral(State):
     """Signs of red flags at which the request's words hint: asked first."""
     matching: Decided | None = None
     """How the pathway was matched at receipt, until it stands in the journal."""
+    payer: Slug | None = None
+    """Whose rules hold for payment, by its profile of the operating rules; None: nobody said."""
     clinic: Slug | None = None
     """The clinic it was sent to, where the tenant has several and it is known; else the tenant's default one."""
     age: int | None = None

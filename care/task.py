@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 
 from care.clock import ANY_HOLD, DESIGN, PATIENT_CANNOT, Backdated, HoldReason
 from care.model import Model, PersonId, State
+from care.operating_rules import RuleKind
 from care.score import Basis
 
 TaskKind = Literal[
@@ -67,6 +68,8 @@ class TaskRule(Model):
     """A queue of the directory; the ladder ends at the clinic's named lead, then daily."""
     due: int
     due_unit: DueUnit = "open_days"
+    due_rule: RuleKind | None = None
+    """The operating rule that says how many days; `due` is what it says as long as nobody says otherwise."""
     due_words: str | None = None
     """Where the due time is not simply so many open days after the start."""
     ladder: tuple[Rung, ...]
@@ -171,6 +174,7 @@ TASKS: dict[TaskKind, TaskRule] = {
         "accept",
         "decline",
         "redirect",
+        due_rule="answer_referral_within",
         starts="a referral arrives",
         due_words="2 open days after receipt, whatever the stage",
         backdated="do_now",
@@ -229,6 +233,7 @@ TASKS: dict[TaskKind, TaskRule] = {
         "therapists",
         30,
         "certify_plan",
+        due_rule="certify_within",
         starts="a plan of care is made",
         due_unit="days",
         due_words="30 days after the first treatment, the evaluation included",
@@ -255,6 +260,7 @@ TASKS: dict[TaskKind, TaskRule] = {
         "front_desk",
         5,
         "record_authorisation",
+        due_rule="authorisation_answer_within",
         starts="the payer is asked (request_authorisation); until the answer no visit can be booked",
         stops_booking=True,
         source="80% wait three days or more, 30% one to two weeks: APTA 2025 survey; 5 days: design choice",
@@ -264,6 +270,7 @@ TASKS: dict[TaskKind, TaskRule] = {
         "front_desk",
         5,
         "record_authorisation",
+        due_rule="authorisation_renewed_within",
         starts="70% of the visits are used, or 2 are left, or 14 days before the last day",
         due_words="5 open days after the start, and not after the last day",
         stops_booking=True,
@@ -295,6 +302,7 @@ TASKS: dict[TaskKind, TaskRule] = {
         "front_desk",
         1,
         "record_contact",
+        due_rule="win_back_within",
         starts="a visit is missed, or an open plan has had no visit booked for 14 days",
         due_words="1 open day; after each attempt 3 open days more",
         pauses_for=ANY_HOLD,
@@ -333,6 +341,7 @@ TASKS: dict[TaskKind, TaskRule] = {
         "therapists",
         2,
         "sign_summary",
+        due_rule="summary_signed_within",
         starts="care ends",
         source="discharge letter within 2 working days: design choice",
     ),
@@ -341,6 +350,7 @@ TASKS: dict[TaskKind, TaskRule] = {
         "front_desk",
         5,
         "confirm_receipt",
+        due_rule="receipt_within",
         starts="the summary is signed",
         ladder=_FROM_REFERRER,
         source="a handover not acknowledged within 5 working days escalates: design choice",

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from activities.clinics import has_holidays
 from care.directory import Directory, Problem, problems
+from pathways.loader import rulebook
 from pathways.source import StrictLoader
 
 EXAMPLE = "example_directory.yaml"
@@ -122,6 +123,9 @@ class DirectoryFile:
         if isinstance(country, str) and not has_holidays(country, subdivision):
             place = "subdivision" if has_holidays(country, None) else "country"
             raise self.wrong((*where, place), "no public holidays are known for it; a code like AE, or US with CA")
+        known = rulebook().named("regulator")
+        if clinic.get("regulator") is not None and clinic["regulator"] not in known:
+            raise self.wrong((*where, "regulator"), f"whose rules hold there is one of: {', '.join(known)}")
         return clinic
 
     def _week(self, where: Where, hours: Any) -> list[list[dict[str, time]]]:

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from care.directory import Directory
-from care.pathway import Pathway
+from care.pathway import UNSIGNED, Pathway
+from pathways import loader
 
 Row = dict[str, Any]
 PIPE_WIDTH = 140
@@ -141,7 +142,7 @@ def journey(record: Row, ui: str | None) -> None:
         ("Journey", record["id"]),
         ("Referral", record["referral_id"]),
         ("Received", when(record["received_at"])),
-        ("Pathway", record["pathway"]),
+        ("Pathway", _marked(record["pathway"])),
         ("Priority", record["priority"]),
         ("Waiting on", f"{record['waiting_on']} {when(record['next_due_at'])}".strip()),
         ("In Temporal", f"{ui}/namespaces/default/workflows/{record['id']}" if ui else None),
@@ -273,6 +274,13 @@ def directory(found: Directory, now: datetime) -> None:
 def _away(found: Directory, person: str, now: datetime) -> str:
     absence = found.absence(person, now)
     return "" if absence is None else f"away{f'; {absence.delegate} stands in' if absence.delegate else ''}"
+
+
+def _marked(label: str | None) -> str | None:
+    """A pathway's id and version, and that nobody has signed it."""
+    known = {p.label: p for p in loader.load_all().values()}
+    pathway = known.get(label or "")
+    return f"{label} ({UNSIGNED})" if pathway is not None and pathway.status != "signed_off" else label
 
 
 def questions(pathway: Pathway) -> None:

@@ -20,11 +20,13 @@ from care.directory import StaffRole
 from care.directory.check import NEEDED
 from care.journey import Stage
 from care.notice import NOTICES
+from care.operating_rules import KINDS, RANK
 from care.task import TASKS, Rung
 from channels.templates.words import CODED, LANGUAGES, words
 from continuum.directory_file import EXAMPLE
 from continuum.settings import Settings
 from gateway.caseload.row import COLUMNS
+from pathways.loader import rulebook
 from workflows.connection import STAGES
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -133,6 +135,12 @@ queues below, with a mailbox and a supervisor; more queues may be added. A perso
 {roles}.
 """.format(roles=", ".join(f"`{role}`" for role in get_args(StaffRole)))
 
+ABOUT_RULES = """\
+What a payer or a regulator asks, or the house. The payer's rule goes before the regulator's, and that before the
+house's; what began before a rule changed keeps its deadline ([how to write one](../authors/rules.md)). A clinic names
+its regulator in the directory, a referral its payer with `continuum refer --payer`.
+"""
+
 ABOUT_NOTICES = """\
 A notice is one message to one person. Each has a class, and the class says what happens on its way:
 
@@ -183,6 +191,7 @@ def pages() -> dict[str, str]:
         "notices.md": notices(),
         "settings.md": settings(),
         "directory.md": directory(),
+        "rules.md": operating_rules(),
     }
 
 
@@ -329,6 +338,37 @@ def directory() -> str:
             f"## The example clinic\n\n```yaml\n{example}```\n",
         ]
     )
+
+
+def operating_rules() -> str:
+    """What a rule can set, and the rules of each profile."""
+    kinds = (
+        (f"`{name}`", kind.label, kind.unit, "there to be read" if kind.usual is None else _said(kind.usual))
+        for name, kind in KINDS.items()
+    )
+    columns = ("Sets", "What it is", "Unit", "For journeys from before there were rules")
+    book = rulebook()
+    parts = ["# Operating rules\n", WRITTEN, ABOUT_RULES, "## What a rule can set\n", _table(columns, kinds)]
+    for profile in sorted(book.profiles, key=lambda p: (RANK[p.of], p.id)):
+        rows = (
+            (
+                f"`{rule.id}`",
+                f"`{rule.sets}`",
+                _said(rule.value),
+                f"{rule.begins or 'ever'}",
+                f"{rule.until or 'further notice'}",
+                f"{rule.basis}: {rule.source}" + (f". {rule.note}" if rule.note else ""),
+            )
+            for rule in book.rules
+            if profile.id in rule.scope
+        )
+        head = ("Rule", "Sets", "Value", "From", "Until", "Basis and source")
+        parts += [f"## {profile.name} (`{profile.id}`, {profile.of})\n", _table(head, rows)]
+    return "\n".join(parts)
+
+
+def _said(value: float | bool) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
 
 
 def notices() -> str:

@@ -40,17 +40,21 @@ async def receive(
     source: str,
     now: datetime,
     clinic: str | None = None,
+    payer: str | None = None,
     must_be_signed: bool = True,
 ) -> Received:
     """Store one message, whatever it is, and say what became of it. Raises DatabaseAway: then nothing is acknowledged.
 
     `source` names the sender where the message does not say who it is; `clinic` is the one of this tenant's that it
-    was sent to. `must_be_signed`: only pathways that a clinician has signed are candidates.
+    was sent to; `payer` is the profile whose operating rules hold for payment, where it is known. `must_be_signed`:
+    only pathways that a clinician has signed are candidates.
     """
     incoming = read_referral(raw, default_source=source)
     if isinstance(incoming, Refusal):
         return await _refuse(database, raw, tenant=tenant, source=source, reason=incoming.reason, path=incoming.path)
-    stored = await referrals.store(database, _record(incoming, raw, tenant, now, clinic, must_be_signed=must_be_signed))
+    stored = await referrals.store(
+        database, _record(incoming, raw, tenant, now, clinic, payer=payer, must_be_signed=must_be_signed)
+    )
     if stored.outcome == "conflict":
         reason = "this delivery's id was used before for other content: give every delivery an id of its own"
         return await _refuse(database, raw, tenant=tenant, source=source, reason=reason, path=incoming.path)
@@ -78,7 +82,14 @@ async def _refuse(database: Database, raw: bytes, *, tenant: str, source: str, r
 
 
 def _record(
-    incoming: IncomingReferral, raw: bytes, tenant: str, now: datetime, clinic: str | None, *, must_be_signed: bool
+    incoming: IncomingReferral,
+    raw: bytes,
+    tenant: str,
+    now: datetime,
+    clinic: str | None,
+    *,
+    payer: str | None = None,
+    must_be_signed: bool,
 ) -> referrals.NewReferral:
     patient, requester = incoming.patient, incoming.requester
     return referrals.NewReferral(
@@ -96,12 +107,14 @@ def _record(
         requester_email=requester.email,
         texts=list(incoming.texts),
         codes=[c.model_dump() for c in (*incoming.reason_codes, *incoming.codes)],
-        facts=_facts(incoming, now, clinic, must_be_signed=must_be_signed).model_dump(mode="json"),
+        facts=_facts(incoming, now, clinic, payer, must_be_signed=must_be_signed).model_dump(mode="json"),
         received_at=now,
     )
 
 
-def _facts(incoming: IncomingReferral, now: datetime, clinic: str | None, *, must_be_signed: bool) -> Referral:
+def _facts(
+    incoming: IncomingReferral, now: datetime, clinic: str | None, payer: str | None, *, must_be_signed: bool
+) -> Referral:
     """What a workflow may know. Codes and texts stay behind: only the pathways and signs they point to go on."""
     age = age_in_years(incoming.patient.birth_date, now.date())
     sex = _SEXES.get(incoming.patient.gender or "")
@@ -123,6 +136,7 @@ def _facts(incoming: IncomingReferral, now: datetime, clinic: str | None, *, mus
         questions=match.questions,
         matching=decided,
         clinic=clinic,
+        payer=payer,
         age=age,
         sex=sex,
         patient_matched=incoming.patient.matched_by_message,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, PlainValidator, ValidationInfo
 
 from care.model import Slug, Strict
+from care.operating_rules import OperatingRule, Profile, Rulebook
 from care.pathway import Pathway
 from care.red_flag import Contraindication, RedFlag, UrgencyLevel
 from care.score import Measure
@@ -60,6 +61,13 @@ class SchedulesFile(Strict):
     follow_up: dict[Slug, dict[str, Any]]
 
 
+class RulesFile(Strict):
+    """`library/rules/*.yaml`: operating rules of the house, of payers and of regulators, and whose they are."""
+
+    profiles: tuple[Profile, ...] = ()
+    rules: tuple[OperatingRule, ...]
+
+
 class Library:
     """The entries that pathways name by id, and the provider's triage."""
 
@@ -71,9 +79,16 @@ class Library:
         self.contraindications: dict[str, Contraindication] = self._entries(
             folder, "contraindications", ContraindicationsFile
         )
+        self.rules: dict[str, OperatingRule] = self._entries(folder, "rules", RulesFile)
         self.urgencies = (self._one(folder, "urgencies", UrgenciesFile) or UrgenciesFile(urgencies=())).urgencies
         self.triage = self._one(folder, "triage", Triage) or Triage(levels=(), rules=())
         self.schedules = self._one(folder, "schedules", SchedulesFile) or SchedulesFile(review={}, follow_up={})
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The operating rules of all files."""
+        profiles = (p for _, content in self.files if isinstance(content, RulesFile) for p in content.profiles)
+        return Rulebook(profiles=tuple(profiles), rules=tuple(self.rules.values()))
 
     def _read(self, name: str, path: Traversable, model: type[M]) -> tuple[Source, M]:
         source = read(path, name=f"{LIBRARY}/{name}")
@@ -238,9 +253,19 @@ def usable(directory: Path | None = None, *, must_be_signed: bool) -> dict[str, 
     return {p.id: p for _, p in sorted(load_all(directory).items()) if p.status in allowed}
 
 
+def rulebook(directory: Path | None = None) -> Rulebook:
+    """The operating rules of a folder's library, or of the package."""
+    return _packaged_rules() if directory is None else library(directory).rulebook
+
+
 def red_flags(directory: Path | None = None) -> dict[str, RedFlag]:
     """Every red flag of the library, by id."""
     return dict(_packaged_flags()) if directory is None else library(directory).red_flags
+
+
+@functools.cache
+def _packaged_rules() -> Rulebook:
+    return library().rulebook
 
 
 @functools.cache

@@ -121,12 +121,12 @@ on conflict (tenant, clinic, person, begins_at) do update set ends_at = excluded
 """
 _CLINIC = """
 insert into continuum.clinic (tenant, id, name, lead, timezone, country, subdivision, week, overrides, quiet_from,
-                              quiet_until, position)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                              quiet_until, regulator, position)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 on conflict (tenant, id) do update set name = excluded.name, lead = excluded.lead, timezone = excluded.timezone,
     country = excluded.country, subdivision = excluded.subdivision, week = excluded.week,
     overrides = excluded.overrides, quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until,
-    position = excluded.position, active = true
+    regulator = excluded.regulator, position = excluded.position, active = true
 """
 _WRITE: dict[str, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
     "people": (_PERSON, lambda p: (p.id, p.name, p.email, p.language, list(p.roles))),
@@ -184,5 +184,6 @@ def _clinic_values(tenant: str, clinic: ClinicEntry, position: int) -> tuple[Any
         {day.isoformat(): reason for day, reason in clinic.overrides.items()},
         clinic.quiet_from,
         clinic.quiet_until,
+        clinic.regulator,
         position,
     )

@@ -17,7 +17,7 @@ PAGES: Callable[[], dict[str, str]] = runpy.run_path(str(DOCS / "make_reference.
 
 
 @pytest.mark.parametrize(
-    "page", ["actions.md", "caseload.md", "clocks.md", "directory.md", "notices.md", "settings.md"]
+    "page", ["actions.md", "caseload.md", "clocks.md", "directory.md", "notices.md", "rules.md", "settings.md"]
 )
 def test_the_reference_is_current(page: str) -> None:
     assert (DOCS / "reference" / page).read_text("utf-8") == PAGES()[page], "run: python docs/make_reference.py"

@@ -80,14 +80,22 @@ class Beginnings(Errands):
         if calendar is not None and calendar.ends - today > CALENDAR_AHEAD:
             return None
         clinic = self.journey.clinic.id if self.journey.clinic else self.journey.referral.clinic
-        questions = self.journey.referral.questions
         preparation = await workflow.execute_activity_method(
             Clinics.prepare,
-            args=[self.journey.tenant, self.journey.referral.suggested_pathway, today, clinic, since, questions],
+            args=[
+                self.journey.tenant,
+                self.journey.referral.suggested_pathway,
+                today,
+                clinic,
+                since,
+                self.journey.referral.questions,
+                self.journey.referral.payer,
+            ],
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=MISSED_AFTER,
             retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
             summary="Read the clinic's opening days, and the pathway that the referral suggests",
         )
         self.journey.calendar = preparation.calendar
+        self.journey.rules = preparation.rules
         return preparation

@@ -34,6 +34,8 @@ class ClinicEntry(Strict):
     """ISO 3166-1 alpha-2, for public holidays."""
     subdivision: str | None = None
     """ISO 3166-2, without the country, where holidays differ within it."""
+    regulator: Slug | None = None
+    """Whose operating rules hold there, by its profile; None: those of the house."""
     week: tuple[tuple[Hours, ...], ...]
     """Seven days, Monday first; an empty day is closed."""
     overrides: dict[date, str] = {}

@@ -55,6 +55,7 @@ class Draft(Findings):
         if self._recorded is not None:
             recorded.complete(self._recorded, self._before, self.journey)
         self.journey.tasks = self.journey.open_tasks
+        self.name_rules()
         return Commit(
             journey=self.journey.id,
             tenant=self.journey.tenant,

@@ -59,7 +59,8 @@ class Obligations(Record):
             return standing
         rule, calendar = TASKS[kind], self.journey.the_calendar
         if due is None:
-            due = self.now + timedelta(days=rule.due) if rule.due_unit == "days" else self._open_days(rule.due)
+            days = self.number(rule.due_rule) if rule.due_rule is not None else rule.due
+            due = self.now + timedelta(days=days) if rule.due_unit == "days" else self._open_days(days)
         task = Task(
             id=self.mint("task"),
             kind=kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from care.actor import Actor, system
@@ -11,6 +11,7 @@ from care.commit import Entry
 from care.journey import Journey, RecordedVisit
 from care.model import Model
 from care.notice import Notice, Reply, Stopped
+from care.operating_rules import RuleInForce, RuleKind, in_force, usual
 from care.plan import PlanOfCare
 from care.rules import Decided, Rule
 from care.score import Score, ScoreValue
@@ -61,6 +62,7 @@ class Record:
         self.actor = actor or system(journey.tenant)
         self._action: dict[str, str | None] = {"action_id": action_id, "action_digest": digest, "note": note}
         self._entries: list[Entry] = []
+        self._applied: dict[str, str] = {}
         self._plans: dict[str, PlanOfCare] = {}
         self._visits: dict[str, Visit] = {}
         self._scores: dict[str, Score] = {}
@@ -76,6 +78,40 @@ class Record:
         what they were told by whoever had the patient until now."""
         self.ran_out: list[tuple[Clock, Backdated]] = []
         """Clocks that had run out before they were taken over."""
+
+    # --- operating rules
+
+    def rule(self, sets: RuleKind, since: datetime | None = None) -> RuleInForce:
+        """What is in force now; for what began earlier, on that day. The clinic's own days count."""
+        day = self.journey.the_calendar.local(since or self.now).date()
+        return in_force(self.journey.rules, sets, day) or usual(sets)
+
+    def number(self, sets: RuleKind, since: datetime | None = None) -> int:
+        """The number that the rule in force sets; the record of this decision names the rule."""
+        found = self.rule(sets, since)
+        self.applied(found)
+        return int(found.value)
+
+    def days(self, sets: RuleKind, since: datetime | None = None) -> timedelta:
+        """The same as days by the hour."""
+        return timedelta(days=self.number(sets, since))
+
+    def applied(self, rule: RuleInForce) -> None:
+        """This decision follows that rule: the next row of the journal says so, or the last one."""
+        self._applied[rule.id] = rule.because
+
+    def _rules_applied(self) -> dict[str, ScoreValue]:
+        named = "; ".join(f"{id_}: {source}" for id_, source in self._applied.items())
+        self._applied = {}
+        return {"rules": named} if named else {}
+
+    def name_rules(self) -> None:
+        """What was applied after the last row was written stands in that row."""
+        if self._applied and self._entries:
+            last = self._entries[-1]
+            before = f"{last.data['rules']}; " if "rules" in last.data else ""
+            named = self._rules_applied()["rules"]
+            self._entries[-1] = last.model_copy(update={"data": {**last.data, "rules": f"{before}{named}"}})
 
     # --- the record
 
@@ -98,7 +134,7 @@ class Record:
                 actor=self.actor,
                 pathway=self.journey.pathway.label if self.journey.pathway else None,
                 decided=decided,
-                data={k: v for k, v in data.items() if v is not None},
+                data={k: v for k, v in data.items() if v is not None} | self._rules_applied(),
                 **action,
             )
         )

@@ -15,10 +15,6 @@ from care.draft import Draft, Refused
 from care.plan import Authorisation, PlanOfCare
 from care.steps import plans, refuse, require
 
-WARN_AT_PERCENT = 70
-WARN_LEFT = 2
-NOTICE_DAYS = 14
-
 
 def request(d: Draft, a: act.RequestAuthorisation) -> None:
     """The payer is asked; until the answer no visit of the plan can be booked."""
@@ -69,7 +65,7 @@ def _granted(d: Draft, plan: PlanOfCare, a: act.RecordAuthorisation) -> None:
     )
     d.save_plan(plan)
     _settle(d, plan, "granted")
-    notice = d.journey.the_calendar.begins(a.last_day - timedelta(days=NOTICE_DAYS))
+    notice = d.journey.the_calendar.begins(a.last_day - d.days("authorisation_notice"))
     d.start_clock("authorisation_ends", plan.id, notice, "The payer's authorisation draws to its end")
     d.write(
         "authorised",
@@ -102,18 +98,22 @@ def use(d: Draft, plan: PlanOfCare, day: date) -> None:
     standing = plan.authorisation
     if standing is None or not covers(standing, day):
         return
-    few = runs_low(standing)
+    few = runs_low(d, standing)
     standing.used += 1
     d.save_plan(plan)
-    if runs_low(standing) and not few and plan.status == "active":
+    if runs_low(d, standing) and not few and plan.status == "active":
+        d.applied(d.rule("authorisation_warn_left", standing.asked_at))
+        d.applied(d.rule("authorisation_warn_percent", standing.asked_at))
         _renew(d, plan, f"{standing.used} of {standing.visits} authorised visits are used")
 
 
-def runs_low(authorisation: Authorisation) -> bool:
-    """Whether it is time to ask for more."""
+def runs_low(d: Draft, authorisation: Authorisation) -> bool:
+    """Whether it is time to ask for more: as the rules were when the payer was asked."""
+    left_at_most = d.rule("authorisation_warn_left", authorisation.asked_at).value
+    percent = d.rule("authorisation_warn_percent", authorisation.asked_at).value
     left = authorisation.visits - authorisation.used
     return authorisation.used > 0 and (
-        left <= WARN_LEFT or 100 * authorisation.used >= WARN_AT_PERCENT * authorisation.visits
+        left <= left_at_most or 100 * authorisation.used >= percent * authorisation.visits
     )
 
 
@@ -137,7 +137,9 @@ def _renew(d: Draft, plan: PlanOfCare, because: str) -> None:
         return
     calendar = d.journey.the_calendar
     closing = calendar.before_hours(calendar.begins(standing.last_day + timedelta(days=1)), 0)
-    d.open_task("renew_authorisation", plan.id, due=min(d.business_days(5), closing))
+    d.open_task(
+        "renew_authorisation", plan.id, due=min(d.business_days(d.number("authorisation_renewed_within")), closing)
+    )
     d.write("renewal_due", f"More visits have to be authorised: {because}", plan=plan.id)
 
 

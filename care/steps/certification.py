@@ -16,9 +16,6 @@ from care.draft import Draft
 from care.plan import PlanOfCare
 from care.steps import plans, require
 
-HOLDS_AT_MOST = timedelta(days=90)
-NOTICE = timedelta(days=14)
-
 
 def certify(d: Draft, a: act.CertifyPlan) -> None:
     """The plan is signed, or the signed order and the sending of the plan are on record; first, and then anew."""
@@ -28,17 +25,22 @@ def certify(d: Draft, a: act.CertifyPlan) -> None:
     require(
         not anew or d.journey.open_task("recertify_plan", plan.id),
         "AlreadyCertified",
-        f"this plan of care is certified already; it is certified anew from {NOTICE.days} days before its end",
+        f"this plan of care is certified already; it is certified anew from {_notice(d)} days before its end",
     )
     if a.by == "order_and_transmission":
         _on_record(d, plan, a)
     plan.certified_at = d.now
     plan.certified_by = a.actor.person
-    plan.certified_until = (d.now if anew else plan.started_at) + holds(plan)
+    plan.certified_until = (d.now if anew else plan.started_at) + holds(d, plan)
     d.save_plan(plan)
     d.settle("certify_plan", plan.id, outcome=a.by)
     d.settle("recertify_plan", plan.id, outcome=a.by)
-    d.start_clock("recertification", plan.id, plan.certified_until - NOTICE, "The certified time draws to its end")
+    d.start_clock(
+        "recertification",
+        plan.id,
+        plan.certified_until - d.days("certification_notice"),
+        "The certified time draws to its end",
+    )
     d.write(
         "certified",
         f"Plan of care certified{' anew' if anew else ''}, {a.by.replace('_', ' ')}:"
@@ -50,9 +52,13 @@ def certify(d: Draft, a: act.CertifyPlan) -> None:
     )
 
 
-def holds(plan: PlanOfCare) -> timedelta:
+def holds(d: Draft, plan: PlanOfCare) -> timedelta:
     """How long one signature lasts."""
-    return min(timedelta(weeks=plan.weeks.value), HOLDS_AT_MOST)
+    return min(timedelta(weeks=plan.weeks.value), d.days("certification_holds"))
+
+
+def _notice(d: Draft) -> str:
+    return f"{d.rule('certification_notice').value:g}"
 
 
 def _on_record(d: Draft, plan: PlanOfCare, a: act.CertifyPlan) -> None:
@@ -61,6 +67,9 @@ def _on_record(d: Draft, plan: PlanOfCare, a: act.CertifyPlan) -> None:
     def needed(condition: object, why: str) -> None:
         require(condition, "SignatureNeeded", f"{why}: get the plan signed, and certify it by signature")
 
+    accepted = d.rule("order_certifies", plan.started_at)
+    needed(accepted.value, f"an order and the sending of the plan certify nothing here ({accepted.id})")
+    d.applied(accepted)
     needed(plan.certified_at is None, "an order and the sending of the plan certify only the first time")
     signed, sent = a.order_signed_at, a.plan_sent_at
     if signed is None or sent is None or plan.certify_by is None:
@@ -105,5 +114,5 @@ def allow(d: Draft, plan: PlanOfCare, starts_at: datetime) -> None:
             starts_at <= plan.certified_until,
             "CertificationEnds",
             f"this plan of care is certified until {d.local_words(plan.certified_until)}: later visits can be booked"
-            f" once it is certified anew (certify_plan, from {NOTICE.days} days before that)",
+            f" once it is certified anew (certify_plan, from {_notice(d)} days before that)",
         )

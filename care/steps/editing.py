@@ -40,7 +40,7 @@ def edit_plan(d: Draft, a: act.EditPlan) -> None:
     d.save_plan(plan)
     plans.note_goals(d, plan)
     if more and plan.certified_at is not None:
-        d.open_task("recertify_plan", plan.id, due=d.now + plans.CERTIFY_WITHIN)
+        d.open_task("recertify_plan", plan.id, due=d.now + d.days("certify_within"))
         d.tell("referrer", "journey_news", news="recertification")
 
 

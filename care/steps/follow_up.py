@@ -30,10 +30,20 @@ def enter(d: Draft) -> None:
     d.journey.follow_up = FollowUpState(to_come=[due.occasion for due in scheduled.due])
     named = ", ".join(due.label for due in scheduled.due) or "none left"
     d.write("follow_ups", f"Follow-ups planned: {named}", decided=decided)
+    _open_access(d, plan)
+    endings.complete_if_done(d)
+
+
+def _open_access(d: Draft, plan: FollowUpPlan) -> None:
+    """The time in which the patient may simply come back, where no rule wants a new referral for it."""
+    needed = d.rule("referral_needed")
+    if needed.value:
+        d.applied(needed)
+        d.write("no_open_access", "No open access: coming back needs a new referral")
+        return
     until = d.now + timedelta(days=plan.open_access_days)
     d.journey.open_access_until = until
     d.start_clock("open_access", "journey", until, "The patient may come back without a new referral")
-    endings.complete_if_done(d)
 
 
 def _anchor(journey: Journey, anchor: str) -> datetime | None:
@@ -126,6 +136,12 @@ def re_enter(d: Draft, a: act.ReEnter) -> None:
     """The patient comes back with the same problem: within the window no new referral is needed."""
     require(a.actor.role != "referrer", "NotAllowed", "the patient or the clinic's staff ask for it; a referrer refers")
     until = d.journey.open_access_until
+    needed = d.rule("referral_needed")
+    require(
+        until is not None or not needed.value,
+        "ReferralNeeded",
+        f"here coming back needs a new referral ({needed.id}: {needed.because})",
+    )
     if until is None or until < d.now:
         ended = f" (it ended on {d.local_words(until)})" if until else ""
         raise Refused("WindowClosed", f"the time of open access is over{ended}: a new referral is needed")

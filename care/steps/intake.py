@@ -27,7 +27,7 @@ def enter(
     d.journey.calendar = calendar
     common.enter(d, Stage.INTAKE)
     received = d.journey.referral.received_at
-    d.open_task("answer_referral", due=calendar.after_days(received, 2))
+    d.open_task("answer_referral", due=calendar.after_days(received, d.number("answer_referral_within", received)))
     d.open_task("complete_intake")
     d.answer_referrer("received", "2.0")
     if not d.journey.referral.patient_matched:

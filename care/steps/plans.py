@@ -18,10 +18,6 @@ from care.rules.progress import REVIEW, Advice, course
 from care.steps import endings, require
 from care.task import TaskKind
 
-CERTIFY_WITHIN = timedelta(days=30)
-"""Physician's signature within 30 days of first treatment, the evaluation included: Noridian, outpatient therapy
-certification of the plan of care (2025-09-08), verified."""
-
 OF_CARE: tuple[TaskKind, ...] = (
     "first_visit",
     "book_visit",
@@ -129,7 +125,7 @@ def begin(
         precautions=care.precautions,
         clinician=clinician,
         started_at=started_at,
-        certify_by=None if care.self_care else started_at + CERTIFY_WITHIN,
+        certify_by=None if care.self_care else started_at + d.days("certify_within", started_at),
     )
     plan.goals = [
         Goal(

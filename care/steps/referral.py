@@ -36,6 +36,7 @@ def accept(d: Draft, a: act.Accept) -> None:
     d.settle("answer_referral", outcome="accepted")
     by = d.journey.the_calendar.local(set_first_visit(d))
     d.write("accepted", f"Accepted; first visit by {by:%d %B %Y}")
+    d.journey.pathway = d.journey.the_pathway.accepted()
     d.answer_referrer("accepted", "3.0")
     d.tell("referrer", "referral_answer", answer="accepted")
     d.leave_for(Stage.THERAPY)

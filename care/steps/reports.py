@@ -10,10 +10,14 @@ from datetime import date
 
 from care import action as act
 from care.draft import Draft
+from care.operating_rules import RuleInForce
 from care.plan import PlanOfCare
 from care.steps import plans
 
-EVERY_TREATMENT_DAYS = 10
+
+def every(d: Draft, plan: PlanOfCare) -> RuleInForce:
+    """After how many treatment days a report is owed: as the rule was when their count began."""
+    return d.rule("progress_report_every", plan.reported_at or plan.started_at)
 
 
 def count(d: Draft, plan: PlanOfCare, day: date) -> None:
@@ -29,7 +33,9 @@ def count(d: Draft, plan: PlanOfCare, day: date) -> None:
     plan.treatment_days += 1
     plan.last_treatment_on = max(day, plan.last_treatment_on or day)
     d.save_plan(plan)
-    if plan.treatment_days >= EVERY_TREATMENT_DAYS and plan.status == "active":
+    rule = every(d, plan)
+    if plan.treatment_days >= rule.value and plan.status == "active":
+        d.applied(rule)
         d.open_task("progress_report", plan.id, due=d.business_days(0))
 
 

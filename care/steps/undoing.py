@@ -172,7 +172,7 @@ def _end_what_followed(d: Draft, record: RecordedVisit, *, booked: bool) -> None
         return
     if booked:
         d.stop_clock("drop_off", plan.id)
-    if plan.treatment_days < reports.EVERY_TREATMENT_DAYS:
+    if plan.treatment_days < reports.every(d, plan).value:
         d.settle("progress_report", plan.id, outcome="entered in error")
     d.save_plan(plan)
 

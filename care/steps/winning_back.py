@@ -7,7 +7,6 @@ clinically reviewed. Nobody is chased during a hold or while surgery is awaited.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Literal
 
 from care import action as act
@@ -19,13 +18,6 @@ from care.steps import plans, require
 
 BEFORE_A_PLAN = "journey"
 """The subject of what is owed while there is no plan of care yet."""
-TELL_REFERRER_AT = 2
-MISSED_AT_MOST = 3
-IN_A_ROW_AT_MOST = 2
-ATTEMPTS = 3
-CHANNELS = 2
-AGAIN_AFTER_OPEN_DAYS = 3
-DROP_OFF = timedelta(days=14)
 
 
 def may_chase(journey: Journey) -> bool:
@@ -47,9 +39,18 @@ def missed(d: Draft, plan: PlanOfCare | None) -> None:
         plan.missed_in_a_row += 1
         d.save_plan(plan)
         times = plan.visits_missed
-    if times == TELL_REFERRER_AT:
+    began = plan.started_at if plan else d.journey.entered_at
+    tell = d.rule("tell_referrer_at_missed", began)
+    if times == tell.value:
+        d.applied(tell)
         d.tell("referrer", "journey_news", news="missed_visits")
-    if plan is not None and not over and (times >= MISSED_AT_MOST or plan.missed_in_a_row >= IN_A_ROW_AT_MOST):
+    if plan is None or over:
+        return
+    at_most, in_a_row = d.rule("missed_at_most", began), d.rule("missed_in_a_row_at_most", began)
+    reached = [r for r, n in ((at_most, times), (in_a_row, plan.missed_in_a_row)) if n >= r.value]
+    for rule in reached:
+        d.applied(rule)
+    if reached:
         plans.owe_decision(d, plan, "because visits were missed")
 
 
@@ -63,7 +64,7 @@ def owe_visit(d: Draft, plan: PlanOfCare | None) -> None:
 
 
 def _watch(d: Draft, plan_id: str) -> None:
-    d.start_clock("drop_off", plan_id, d.now + DROP_OFF, "No visit is booked")
+    d.start_clock("drop_off", plan_id, d.now + d.days("drop_off_after"), "No visit is booked")
 
 
 def booked(d: Draft, plan: PlanOfCare | None) -> None:
@@ -91,7 +92,9 @@ def dropped_off(d: Draft, clock: Clock) -> None:
         return
     _begin(d, plan, "drop_off")
     d.write(
-        "dropped_off", f"For {DROP_OFF.days} days no visit was booked: the patient has to be won back", plan=plan.id
+        "dropped_off",
+        f"For {d.number('drop_off_after', clock.started_at)} days no visit was booked: the patient has to be won back",
+        plan=plan.id,
     )
 
 
@@ -112,14 +115,15 @@ def record_contact(d: Draft, a: act.RecordContact) -> None:
         channel=a.channel,
         outcome=a.outcome,
     )
-    in_vain = len(course.channels) >= ATTEMPTS and len(set(course.channels)) >= CHANNELS
+    attempts, channels = (d.rule(k, course.began_at).value for k in ("contact_attempts", "contact_channels"))
+    in_vain = len(course.channels) >= attempts and len(set(course.channels)) >= channels
     if a.outcome in ("booked", "will_book"):
         _end(d, plan, a.outcome)
         if not d.journey.booked(a.plan):
             owe_visit(d, plan)
     elif a.outcome == "not_reached" and not in_vain:
         d.settle("win_back", subject, outcome="not_reached")
-        d.open_task("win_back", subject, due=d.business_days(AGAIN_AFTER_OPEN_DAYS))
+        d.open_task("win_back", subject, due=d.business_days(d.number("contact_again_after", course.began_at)))
         if plan is not None:
             d.save_plan(plan)
     else:

@@ -16,6 +16,7 @@ from continuum.commands.common import Dir, Json, Mistake, mistaken, printable, r
 from continuum.site import Site
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import receive
+from pathways import loader
 from records.directory import load
 
 
@@ -25,6 +26,7 @@ def refer(
     json_: Json = False,
     source: Annotated[str, typer.Option(help="The sender, where the message does not name one.")] = "command-line",
     clinic: Annotated[str | None, typer.Option(help="The clinic it is for, where there are several.")] = None,
+    payer: Annotated[str | None, typer.Option(help="Whose rules hold for payment, where it is known.")] = None,
 ) -> None:
     """Take in referrals. One line for each file: accepted, duplicate, amendment or refused."""
 
@@ -34,6 +36,9 @@ def refer(
             clinics = [c.id for c in (await load(here.database, here.tenant)).clinics]
             if clinic not in clinics:
                 raise Mistake(f"--clinic is one of: {', '.join(clinics) or 'none'}")
+        payers = loader.rulebook().named("payer")
+        if payer is not None and payer not in payers:
+            raise Mistake(f"--payer is one of: {', '.join(payers)}")
         for file in files:
             received = await receive(
                 here.database,
@@ -42,6 +47,7 @@ def refer(
                 source=source,
                 now=datetime.now(UTC),
                 clinic=clinic,
+                payer=payer,
                 must_be_signed=here.must_be_signed,
             )
             refused += received.outcome == "refused"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from care.pathway import Pathway
 from care.triage import Triage
-from pathways.lint import course, criteria, flags, head, measures, names, plans, vignettes, waits
+from pathways.lint import course, criteria, flags, head, measures, names, plans, rules, vignettes, waits
 from pathways.lint.finding import Finding, Problem, found_in, unreadable
 from pathways.loader import (
     VIGNETTES,
@@ -17,6 +17,7 @@ from pathways.loader import (
     Library,
     MeasuresFile,
     RedFlagsFile,
+    RulesFile,
     UrgenciesFile,
     files,
     library,
@@ -122,5 +123,8 @@ def _library_file(content: BaseModel, asked: flags.Questions, entries: Library) 
             yield from flags.entries(content.red_flags, asked)
         case ContraindicationsFile():
             yield from flags.entries(content.contraindications, asked)
+        case RulesFile():
+            book = entries.rulebook
+            yield from rules.entries(content.rules, book.rules, book.profiles)
         case UrgenciesFile():
             yield from flags.levels(content.urgencies)

@@ -21,6 +21,7 @@ from care.commit import Commit, Entry
 from care.draft import Draft, Refused
 from care.journey import Done, Journey, Stage
 from care.notice import Notice, Outgoing, Reply
+from care.operating_rules import Rulebook
 from care.pathway import Pathway
 from care.plan import PlanOfCare
 from care.red_flag import RedFlag
@@ -52,6 +53,7 @@ from care.steps import (
     winning_back,
 )
 from care.task import Task
+from pathways import loader
 
 Step = Callable[[Draft, Any], object]
 OnClock = Callable[[Draft, Clock], object]
@@ -256,6 +258,9 @@ class Driver:
         timezone: str = "Europe/Berlin",
         evidence: Evidence | None = None,
         hinted_flags: tuple[RedFlag, ...] = (),
+        regulator: str | None = None,
+        payer: str | None = None,
+        rules: Rulebook | None = None,
     ) -> None:
         self.now = now
         self.journal: list[Entry] = []
@@ -282,7 +287,9 @@ class Driver:
                 sex=sex,
                 patient_matched=matched,
                 days_since_onset=days_since_onset,
+                payer=payer,
             ),
+            rules=(rules or loader.rulebook()).for_scope(regulator, payer),
         )
         if evidence is not None:
             match, decided = MATCH.apply(evidence)

@@ -1086,4 +1086,4 @@ def test_a_score_that_json_has_no_word_for_never_enters_a_journey(value: float) 
 
 def test_both_full_pathways_begin_from_their_codes() -> None:
     for name in ("low_back_pain", "total_knee_replacement"):
-        assert Driver(name).journey.the_pathway == pathways.load(name).for_journey(())
+        assert Driver(name).journey.the_pathway == pathways.load(name).for_journey()

@@ -14,12 +14,10 @@ from care.plan import Authorisation, Origin, PlanOfCare, Value
 from care.referral import Clinic
 from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
 from care.steps import (
-    authorisation,
     certification,
     plans,
     require,
     visits,
-    winning_back,
 )
 
 NOON = time(12)
@@ -152,15 +150,16 @@ def _certified(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
         return
     plan.certified_at = noon(d, old.certified_on)
     plan.certified_by = plan.clinician
-    plan.certified_until = plan.started_at + certification.holds(plan)
+    plan.certified_until = plan.started_at + certification.holds(d, plan)
     d.save_plan(plan)
     d.settle("certify_plan", plan.id, outcome="certified before it was taken over")
-    if plan.certified_until - certification.NOTICE <= d.now:
+    notice = d.days("certification_notice")
+    if plan.certified_until - notice <= d.now:
         # What the referrer would hear of it lies in the past; the signature is owed all the same.
         d.open_task("recertify_plan", plan.id, due=plan.certified_until)
         return
     words = "The certified time draws to its end"
-    d.start_clock("recertification", plan.id, plan.certified_until - certification.NOTICE, words)
+    d.start_clock("recertification", plan.id, plan.certified_until - notice, words)
 
 
 def _authorised(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
@@ -176,7 +175,7 @@ def _authorised(d: Draft, plan: PlanOfCare, old: AdoptedPlan) -> None:
         last_day=payer.last_day,
     )
     d.save_plan(plan)
-    ends = d.journey.the_calendar.begins(payer.last_day - timedelta(days=authorisation.NOTICE_DAYS))
+    ends = d.journey.the_calendar.begins(payer.last_day - d.days("authorisation_notice"))
     d.start_clock("authorisation_ends", plan.id, ends, "The payer's authorisation draws to its end")
 
 
@@ -211,7 +210,7 @@ def next_visit(d: Draft, plan: PlanOfCare, old: AdoptedPlan | None, *, wanted: b
     elif wanted:
         d.open_task("book_visit", plan.id, due=two_days_later)
         visits.owe_next(d, plan.id)
-        d.start_clock("drop_off", plan.id, last + winning_back.DROP_OFF, "No visit is booked")
+        d.start_clock("drop_off", plan.id, last + d.days("drop_off_after", last), "No visit is booked")
 
 
 def somebody_looks(d: Draft, plan: PlanOfCare) -> None:

@@ -148,11 +148,12 @@ def in_follow_up(d: Draft, a: Adoption, pathway: Pathway) -> None:
         state.signed_by = a.clinician or a.by or system(d.journey.tenant).person
         state.received_at = at if ending.receipt_confirmed else None
     if not ending.receipt_confirmed:
-        d.open_task("chase_receipt", due=d.journey.the_calendar.after_days(at, 5))
+        d.open_task("chase_receipt", due=d.journey.the_calendar.after_days(at, d.number("receipt_within", at)))
     follow_up.enter(d)
-    until = at + timedelta(days=pathway.follow_up.open_access_days)
-    d.journey.open_access_until = until if until > d.now else None
-    d.start_clock("open_access", "journey", until, "The patient may come back without a new referral")
+    if d.journey.open_access_until is not None:
+        until = at + timedelta(days=pathway.follow_up.open_access_days)
+        d.journey.open_access_until = until if until > d.now else None
+        d.start_clock("open_access", "journey", until, "The patient may come back without a new referral")
     for occasion in a.follow_ups_answered:
         d.stop_clock("follow_up", occasion)
     if d.journey.follow_up is not None:
