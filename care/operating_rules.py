@@ -110,7 +110,7 @@ DRIVING: tuple[RuleKind, ...] = tuple(k for k in get_args(RuleKind) if KINDS[k].
 class _Dated(Brief):
     model_config = ConfigDict(populate_by_name=True)
 
-    begins: date | None = Field(default=None, alias="from")
+    begins: date | None = Field(default=None, validation_alias="from")
     """The first day on which it holds; None: from ever."""
     until: date | None = None
     """The last day on which it holds; None: until further notice."""

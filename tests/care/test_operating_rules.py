@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from care.draft import Refused
-from care.operating_rules import DRIVING, KINDS, OperatingRule, Rulebook, in_force, usual
+from care.operating_rules import DRIVING, KINDS, OperatingRule, Rulebook, RuleInForce, in_force, usual
 from pathways import loader
 from tests.care.driver import START, Driver
 from tests.care.test_matching import INPUTS
@@ -88,6 +89,13 @@ def test_something_is_always_in_force_for_what_waits(kind: Any, day: date, profi
     assert found is not None
     carried = BOOK.for_scope(named.get("regulator"), named.get("payer"))
     assert in_force(carried, kind, day) == found, "what a journey carries says the same"
+
+
+def test_dated_rules_travel_through_temporal() -> None:
+    """Its converter writes names as other programs know them (`by_alias`)."""
+    carried = BOOK.for_scope("uae_dha", "us_medicare")
+    assert any(r.begins for r in carried)
+    assert tuple(RuleInForce.model_validate_json(to_json(r)) for r in carried) == carried
 
 
 def test_what_a_journey_carries_is_small() -> None:
