@@ -45,8 +45,12 @@ class Brief(Strict):
 
 
 def _without_usual(model: BaseModel, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    fields = type(model).model_fields
-    return {name: value for name, value in write(model).items() if getattr(model, name) != fields[name].default}
+    """A field is written under its own name, or under its alias where the writer asks for that."""
+    fields = type(model).model_fields.items()
+    usual = {
+        written for name, field in fields if getattr(model, name) == field.default for written in (name, field.alias)
+    }
+    return {name: value for name, value in write(model).items() if name not in usual}
 
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.]{0,63}$")]

@@ -198,3 +198,14 @@ def test_our_numbers_are_those_of_the_starting_data() -> None:
     for words in ("$2,480 PT+SLP and $2,480 OT in 2026 ($2,410 in 2025)", "keep records 25 years", "warn at 70%"):
         assert words in text
     assert {KINDS[k].unit for k in DRIVING} >= {"days", "open days", "yes or no"}
+
+
+def test_a_rule_travels_under_the_names_that_its_file_uses() -> None:
+    rule = RuleInForce.model_validate(
+        {"id": "r", "sets": "certify_within", "value": 30, "rank": 1, "from": "2025-01-01"}
+    )
+    for by_alias in (True, False):
+        written = rule.model_dump_json(by_alias=by_alias)
+        assert '"2025-01-01"' in written
+        assert "until" not in written, "what is as usual is not written down"
+    assert RuleInForce.model_validate_json(rule.model_dump_json(by_alias=True)) == rule
