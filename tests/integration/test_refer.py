@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -153,6 +154,56 @@ async def test_a_patient_by_reference_is_taken_and_matched_by_a_person(town: Tow
     assert (await town.act(journey, "match_patient")).json["outcome"] == "done"
     again = await town.act(journey, "match_patient")
     assert (again.code, again.json["kind"]) == (1, "AlreadyMatched")
+
+
+LOW_BACK = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "M54.50"}]}
+KNEE_OR_REPLACEMENT = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "M17.11"}]}
+
+
+async def matched(town: Town, name: str, **fields: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A referral with these fields: the journal row of its matching, and the whole record."""
+    journey = await town.begin(name, message({**order(patient=PATIENT), **fields}))
+    record = (await town.run("show", "--json", journey)).json
+    (row,) = [r for r in record["journal"] if r["kind"] == "matching"]
+    return row, record
+
+
+def owed(record: dict[str, Any]) -> set[str]:
+    return {t["kind"] for t in record["tasks"] if t["settled_at"] is None}
+
+
+async def test_codes_settle_the_pathway_and_the_journal_says_why(town: Town) -> None:
+    row, record = await matched(town, "settled.json", reasonCode=[LOW_BACK])
+    assert record["pathway"].startswith("low_back_pain@")
+    assert "choose_pathway" not in owed(record)
+    assert "the codes name one pathway" in row["text"]
+    assert "M54" not in json.dumps([row["text"], row["inputs"], row["outcome"]]), "codes stay where they were stored"
+    chosen = next(r for r in record["journal"] if r["kind"] == "pathway")
+    assert "DRAFT, not signed by a clinician" in chosen["text"]
+    shown = await town.run("show", record["id"])
+    assert "DRAFT, not signed by a clinician" in shown.out
+
+
+async def test_unsure_is_a_task_with_the_candidates(town: Town) -> None:
+    row, record = await matched(town, "unsure.json", reasonCode=[KNEE_OR_REPLACEMENT])
+    assert record["pathway"] is None
+    assert "choose_pathway" in owed(record)
+    assert row["data"]["candidates"].split(", ")[:2] == ["knee_osteoarthritis", "total_knee_replacement"]
+    done = await town.act(record["id"], "choose_pathway", pathway="knee_osteoarthritis")
+    assert done.json["outcome"] == "done"
+
+
+async def test_words_raise_a_question_and_never_enter_the_workflow(town: Town) -> None:
+    words = "no saddle numbness that she knows of"
+    row, record = await matched(town, "question.json", reasonCode=[{**LOW_BACK, "text": words}])
+    assert record["pathway"].startswith("low_back_pain@")
+    assert "saddle_numb" in row["outcome"]["questions"]
+    refused = await town.act(record["id"], "screen", others_absent=True)
+    assert (refused.code, refused.json["kind"]) == (1, "ScreenIncomplete")
+    history = await town.client.get_workflow_handle(record["id"]).fetch_history()
+    assert history.events
+    assert not any(b"saddle numbness" in event.SerializeToString() for event in history.events)
+    assert any(b"saddle_numb" in event.SerializeToString() for event in history.events), "ids may"
 
 
 async def test_while_temporal_is_down_it_is_taken_and_begins_later(town: Town) -> None:

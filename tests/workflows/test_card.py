@@ -70,7 +70,7 @@ async def test_type_attributes_and_card_follow_the_journey(house: House) -> None
         in text
     )
     assert f"Answer the referral: triage, by {day(p, begins + timedelta(days=2, hours=8))}" in text
-    assert "| Pathway | Low back pain with muscle spasm, version 1 |" in text
+    assert "| Pathway | Low back pain with muscle spasm, version 1 (DRAFT, not signed by a clinician) |" in text
     assert text.endswith(f"`continuum show {p.journey}`")
 
     await p.wait(days=1, hours=9)
