@@ -43,7 +43,8 @@ def _lint(directory: Path | None, *, as_json: bool) -> int:
         for finding in findings:
             print(finding)
         if not findings:
-            print(f"{len(files(directory))} pathways, no problem found. This is no clinical sign-off.")
+            known = len(files(directory))
+            print(f"{known} pathway{'' if known == 1 else 's'}, no problem found. This is no clinical sign-off.")
     return 2 if findings else 0
 
 

@@ -160,7 +160,8 @@ def pathway_of(source: Source, library: Library) -> Pathway:
         if key in data:
             _look_up(source, key, data[key], shelves[key])
     for key, schedules in (("review", library.schedules.review), ("follow_up", library.schedules.follow_up)):
-        data[key] = _on_schedule(source, key, data.get(key), schedules)
+        if key in data:
+            data[key] = _on_schedule(source, key, data[key], schedules)
     data["urgencies"], data["triage"] = list(shelves["urgencies"]), LIBRARY
     written = check(source, _Written, data, context=shelves)
     return _signed(source, Pathway.model_construct(written.model_fields_set, **dict(written)))
@@ -231,8 +232,9 @@ def load(id: str, version: int | None = None, *, directory: Path | None = None) 
     known = load_all(directory)
     versions = sorted(v for i, v in known if i == id)
     if not versions:
-        ids = ", ".join(sorted({i for i, _ in known}))
-        raise PathwayError(id, "", f"there is no such pathway; there are: {ids}")
+        ids = sorted({i for i, _ in known})
+        what = f"there is no such pathway{close(id, ids)}; there are: {', '.join(ids) or 'none'}"
+        raise PathwayError(id, "", what)
     wanted = versions[-1] if version is None else version
     if wanted not in versions:
         there = ", ".join(str(v) for v in versions)

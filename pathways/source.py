@@ -24,6 +24,9 @@ TRIED = ("tuple[", "literal[", "(")
 """How the kinds that pydantic tried for a value begin: no part of the place."""
 
 
+YES_OR_NO, A_WORD = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
+
+
 class PathwayError(ValueError):
     """Content that cannot be used: which file and line, where in it, and what would be right."""
 
@@ -45,7 +48,7 @@ class PathwayError(ValueError):
 
 
 class StrictLoader(yaml.CSafeLoader):
-    """Safe YAML; a key written twice is a mistake, not a second opinion."""
+    """Safe YAML; a key written twice is a mistake, not a second opinion, and the key `on` is a word, not `true`."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -57,6 +60,8 @@ class StrictLoader(yaml.CSafeLoader):
                     None, None, f"the key {key.value!r} is written twice; keep one of them", key.start_mark
                 )
             seen.add(key.value)
+            if key.tag == YES_OR_NO:
+                key.tag = A_WORD
         return super().construct_mapping(node, deep)
 
 
@@ -138,12 +143,27 @@ def read(path: Traversable, *, name: str | None = None) -> Source:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        raise PathwayError(file, "", error.problem or "this is not YAML", line=line) from None
+        raise PathwayError(file, "", _plainly(error.problem or "this is not YAML"), line=line) from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise PathwayError(file, "", f"cannot be read: {type(error).__name__}") from None
     if root is None or not isinstance(data, dict):
         raise PathwayError(file, "", "a file of this kind is a mapping: `key: value` lines")
     return Source(file, data, root)
+
+
+YAML_SAYS = {
+    "mapping values are not allowed": "a colon with a space after it stands inside a text: put quotes round the text",
+    "cannot start any token": "indent with spaces, not with a tab; put quotes round a text that begins with a sign",
+    "did not find expected ',' or": "a bracket is not closed, or a text in brackets needs quotes round it",
+    "did not find expected key": "this line stands further in or out than its neighbours, or a text needs quotes",
+    "could not find expected ':'": "`key: value` is wanted here, with a space after the colon",
+}
+"""What the parser says of the usual slips, and what would be right."""
+
+
+def _plainly(problem: str) -> str:
+    hint = next((right for said, right in YAML_SAYS.items() if said in problem), None)
+    return f"{hint} (YAML: {problem})" if hint else problem
 
 
 def check(
@@ -192,8 +212,8 @@ def _what(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def close(word: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` where something known is like this word."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    """`; did you mean ...?` where something known is like this word; a word known elsewhere is not its own remedy."""
+    near = difflib.get_close_matches(word, [k for k in known if k != word], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

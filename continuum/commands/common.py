@@ -12,9 +12,12 @@ import typer
 from pydantic import ValidationError
 
 from care.actor import Actor, Role
+from care.pathway import Pathway
 from continuum import output
 from continuum.embedded.folder import StackError
 from continuum.site import Site, site
+from pathways import loader
+from pathways.source import PathwayError
 from records import directory as stored
 from records.database import DatabaseAway, DatabaseRefused
 
@@ -25,6 +28,10 @@ Dir = Annotated[
     typer.Option("--dir", help="The running stack's folder (default: $CONTINUUM_DIR, else .continuum here)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Folder = Annotated[
+    Path | None, typer.Option("--dir", help="A folder of pathways (default: our own).", metavar="FOLDER")
+]
+PathwayId = Annotated[str, typer.Argument(metavar="ID", help="A pathway; ID@VERSION for an older one.")]
 
 
 OUTSIDE_THE_DIRECTORY = {"patient", "referrer", "system"}
@@ -63,6 +70,17 @@ async def speaker(here: Site, person: str, role: str, option: str = "--person") 
         if person not in there:
             raise Mistake(f"{option}: {person} is not in the directory; there are: {', '.join(there) or 'none'}")
     return actor
+
+
+def one_pathway(asked: str, folder: Path | None) -> Pathway:
+    """A pathway by its id, or by `ID@VERSION`. Raises Mistake."""
+    id, at, version = asked.partition("@")  # noqa: A001 - the field's own word
+    if at and not version.isdecimal():
+        raise Mistake(f"{asked}: after the @ stands the version, a whole number")
+    try:
+        return loader.load(id, int(version) if at else None, directory=folder)
+    except PathwayError as error:
+        raise Mistake(str(error)) from None
 
 
 def read(file: Path) -> bytes:

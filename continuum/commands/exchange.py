@@ -10,7 +10,7 @@ import typer
 
 from care.pathway import Pathway
 from continuum import output
-from continuum.commands.common import Json, Mistake, mistaken, printable, read, write
+from continuum.commands.common import Folder, Json, Mistake, PathwayId, mistaken, one_pathway, printable, read, write
 from gateway.fhir.decode import decode_object
 from gateway.fhir.refusal import RefusedError
 from pathways import loader
@@ -22,9 +22,6 @@ from pathways.exchange.result import Imported, Refused
 from pathways.source import PathwayError
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Pathways by id; ID@VERSION for an older one.")]
-Folder = Annotated[
-    Path | None, typer.Option("--dir", help="A folder of pathways (default: our own).", metavar="FOLDER")
-]
 
 
 def export(
@@ -92,13 +89,13 @@ def import_(
 
 
 def diagram(
-    id: Annotated[str, typer.Argument(metavar="ID", help="A pathway; ID@VERSION for an older one.")],  # noqa: A002
+    id: PathwayId,  # noqa: A002 - the argument's own word
     out: Annotated[Path | None, typer.Option("--out", help="A file (default: print it).", metavar="FILE")] = None,
     folder: Folder = None,
     json_: Json = False,
 ) -> int:
     """Draw the journey on a pathway as SVG."""
-    (pathway,) = _found([id], folder)
+    pathway = one_pathway(id, folder)
     picture = drawn(pathway)
     if out is not None:
         write(out, picture.encode())
@@ -117,19 +114,12 @@ LARGER = 10
 
 def _found(ids: list[str] | None, folder: Path | None) -> list[Pathway]:
     """The pathways asked for, each once; all of them where none is named."""
+    if ids:
+        return [one_pathway(asked, folder) for asked in dict.fromkeys(ids)]
     try:
-        if not ids:
-            return list(loader.latest(folder).values())
-        return [_one(asked, folder) for asked in dict.fromkeys(ids)]
+        return list(loader.latest(folder).values())
     except PathwayError as error:
         raise Mistake(str(error)) from None
-
-
-def _one(asked: str, folder: Path | None) -> Pathway:
-    id, at, version = asked.partition("@")  # noqa: A001 - the field's own word
-    if at and not version.isdecimal():
-        raise Mistake(f"{asked}: after the @ stands the version, a whole number")
-    return loader.load(id, int(version) if at else None, directory=folder)
 
 
 def _text(resource: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from continuum import output
-from continuum.commands import exchange
+from continuum.commands import content, exchange
 from continuum.commands.common import Json, Mistake
 from continuum.vignettes import playing
 from pathways import vignette
@@ -19,6 +19,10 @@ from pathways.source import PathwayError
 pathways = typer.Typer(
     help="Clinical content: show it, check it, and play its vignettes.", no_args_is_help=True, add_completion=False
 )
+pathways.command("list")(content.list_)
+pathways.command()(content.show)
+pathways.command()(content.lint)
+pathways.command()(content.digest)
 pathways.command()(exchange.diagram)
 pathways.command()(exchange.export)
 pathways.command("import")(exchange.import_)

@@ -12,6 +12,7 @@ from care.score import Measure, ScoreValue
 from care.triage import Triage
 from pathways.lint.finding import Problem
 from pathways.lint.sense import senseless
+from pathways.source import close
 
 AT_INTAKE = frozenset({"age", "sex", "days_since_onset", "urgency"})
 AT_EVALUATION = AT_INTAKE | {"weeks_since_surgery", "weeks_since_onset", "earlier_plans"}
@@ -188,7 +189,9 @@ def _unit_problem(ground: Ground, criterion: Criterion) -> str | None:
     """A unit that is written is the fact's own; two facts that are compared are in the same one."""
     own = unit_of(ground, criterion.fact)
     if criterion.unit is not None and criterion.unit != own:
-        return f"{criterion.fact} is in {own}, not in {criterion.unit}" if own else f"{criterion.fact} has no unit"
+        if own is None:
+            return f"{criterion.fact} has no unit; leave `unit` out"
+        return f"{criterion.fact} is in {own}, not in {criterion.unit}"
     if criterion.than is not None and (other := unit_of(ground, criterion.than)) != own:
         return (
             f"{criterion.fact} is in {own or 'no unit'}, {criterion.than} in {other or 'no unit'}: they do not compare"
@@ -214,7 +217,8 @@ def _fact_problem(ground: Ground, fact: str, moment: Moment) -> tuple[str, str] 
         return _general_fact_problem(ground, name, moment)
     measure = ground.measures.get(name)
     if measure is None:
-        return "unknown_fact", f"there is no fact {fact!r}: no such measure of this pathway, nor general fact"
+        like = close(name, [*ground.measures, *moment.general])
+        return "unknown_fact", f"there is no fact {fact!r}: no such measure of this pathway, nor general fact{like}"
     if suffix and suffix not in SUFFIXES:
         return "unknown_fact", f"there is no fact {fact!r}; after a measure's id: {', '.join(SUFFIXES)}"
     if what := _without(measure, suffix):

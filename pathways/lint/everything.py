@@ -12,6 +12,7 @@ from care.triage import Triage
 from pathways.lint import course, criteria, flags, head, measures, names, plans, rules, vignettes, waits
 from pathways.lint.finding import Finding, Problem, found_in, unreadable
 from pathways.loader import (
+    LIBRARY,
     VIGNETTES,
     ContraindicationsFile,
     Library,
@@ -52,6 +53,8 @@ def lint(directory: Path | None = None) -> list[Finding]:
     except PathwayError as error:
         return unreadable(error)
     findings = list(_library(entries))
+    if not found and not (directory is not None and (directory / LIBRARY).is_dir()):
+        findings += unreadable(PathwayError(str(directory), "", "there are no pathways in this folder: no .yaml file"))
     known: dict[str, Pathway] = {}
     seen: dict[str, str] = {}
     for name, path in found:

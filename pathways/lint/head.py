@@ -18,7 +18,10 @@ def head(pathway: Pathway) -> Iterator[Problem]:
     if not pathway.baseline:
         yield "baseline", "no_baseline", "no plan can be made from nothing; name the measures of the evaluation"
     if pathway.late_enrolment is None and pathway.status != "sketch":
-        what = "say what becomes of somebody who arrives late: late_enrolment: {after_days, then, basis, source}"
+        what = (
+            "say what becomes of somebody who arrives late: late_enrolment: {after_days, then, basis, source}, "
+            "where `then` is begin_as_new, first_phase or not_eligible"
+        )
         yield "late_enrolment", "no_late_enrolment", what
     elif pathway.late_enrolment is not None and pathway.late_enrolment.then == "first_phase" and not pathway.phases:
         yield "late_enrolment.then", "no_phases", "there is no first phase here: begin_as_new, or not_eligible"
