@@ -44,7 +44,7 @@ class Criterion(Brief):
         """Whether the facts meet this; a fact that is not known never does."""
         wanted = facts.get(self.than) if self.than is not None else self.value
         found = facts.get(self.fact)
-        if self.only_if is not None and self.only_if.fact in facts and not self.only_if.against(facts).met:
+        if self._is_for_others(facts):
             return Check(fact=self.fact, op=self.op, wanted=wanted, found=found, met=True, asked=False)
         met = (
             found is not None
@@ -53,6 +53,11 @@ class Criterion(Brief):
             and (_COMPARE[self.op](found, wanted))
         )
         return Check(fact=self.fact, op=self.op, wanted=wanted, found=found, met=bool(met))
+
+    def _is_for_others(self, facts: Facts) -> bool:
+        """Whether all of `only_if` is known, and does not hold."""
+        only_if = self.only_if
+        return only_if is not None and only_if.facts() <= facts.keys() and not only_if.against(facts).met
 
     def facts(self) -> set[str]:
         """The names of the facts that this looks at."""
@@ -70,6 +75,12 @@ class Check(Model):
     met: bool
     asked: bool = True
     """False where the criterion is not one for this patient (`only_if`)."""
+
+    @property
+    def holds(self) -> bool:
+        """Met by a patient for whom it is one: a criterion that was not asked stands in nobody's way, and is no
+        reason for anything."""
+        return self.met and self.asked
 
     def words(self) -> str:
         """For a coordinator: what was wanted and what was found."""
@@ -91,6 +102,11 @@ def _same_kind(found: ScoreValue, wanted: Wanted) -> bool:
 def checks(criteria: tuple[Criterion, ...], facts: Facts) -> tuple[Check, ...]:
     """Every criterion held against the facts, in their order."""
     return tuple(criterion.against(facts) for criterion in criteria)
+
+
+def all_met(found: tuple[Check, ...]) -> bool:
+    """Every criterion is met, and at least one was asked: where nothing was asked, nothing is shown."""
+    return all(c.met for c in found) and any(c.asked for c in found)
 
 
 def named_facts(criteria: tuple[Criterion, ...], facts: Facts) -> Facts:

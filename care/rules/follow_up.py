@@ -60,7 +60,7 @@ class Assessment(Model):
 
 def assess(answer: FollowUpAnswer) -> Assessment:
     """Any criterion that holds means worse."""
-    by = tuple(c for c in checks(answer.worse, answer.facts) if c.met)
+    by = tuple(c for c in checks(answer.worse, answer.facts) if c.holds)
     return Assessment(worse=bool(by), by=by)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from care.gate import Check, Criterion, Facts, checks
+from care.gate import Check, Criterion, Facts, all_met, checks
 from care.model import Model
 from care.rules import Rule
 
@@ -44,7 +44,7 @@ def decide(at: AtGate) -> GateResult:
     window = None if at.next_window_day is None else at.surgery_at + timedelta(days=at.next_window_day)
     not_before = max((moment for moment in (window, at.least_until) if moment is not None), default=None)
     in_time = not_before is None or at.now >= not_before
-    return GateResult(opens=in_time and bool(held) and all(c.met for c in held), checks=held, not_before=not_before)
+    return GateResult(opens=in_time and all_met(held), checks=held, not_before=not_before)
 
 
 GATE = Rule("open_gate", 2, AtGate, decide)

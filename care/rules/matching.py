@@ -113,7 +113,7 @@ def read(
     excluded = (
         Excluded(pathway=p.id, why="; ".join(c.words() for c in met))
         for p in known
-        if p.id in pointed and (met := [c for c in checks(p.exclude, facts) if c.met])
+        if p.id in pointed and (met := [c for c in checks(p.exclude, facts) if c.holds])
     )
     questions = (sign for sign, of in signs.items() if any(text.holds(t) for t in of))
     return Evidence(pointers=tuple(pointers), excluded=tuple(excluded), questions=tuple(questions))

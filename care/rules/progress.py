@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from care.gate import Check, Criterion, Facts, checks, named_facts
+from care.gate import Check, Criterion, Facts, all_met, checks, named_facts
 from care.model import Model, Slug
 from care.pathway import ProgressRule, Recommendation
 from care.rules import Rule
@@ -29,11 +29,11 @@ class Advice(Model):
 def review(course: Course) -> Advice:
     """Discharge when the end state is reached, else the first progress rule that holds, else continue."""
     end = checks(course.end_state, course.facts)
-    if end and all(c.met for c in end):
+    if all_met(end):
         return Advice(recommend="discharge", rule="end_state", because="the pathway's end state is reached", checks=end)
     for rule in course.rules:
         held = checks(rule.when, course.facts)
-        if all(c.met for c in held):
+        if not held or all_met(held):
             return Advice(recommend=rule.recommend, rule=rule.id, because=rule.because, checks=held)
     return Advice(recommend="continue", rule="otherwise", because="no rule asks for anything else", checks=end)
 

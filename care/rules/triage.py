@@ -25,7 +25,7 @@ class Eligibility(Model):
 
 def eligible(candidate: Candidate) -> Eligibility:
     """Any exclusion that holds makes the patient ineligible for this pathway."""
-    found = tuple(c for c in checks(candidate.exclude, candidate.facts) if c.met)
+    found = tuple(c for c in checks(candidate.exclude, candidate.facts) if c.holds)
     return Eligibility(eligible=not found, excluded_by=found)
 
 

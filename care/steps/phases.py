@@ -71,14 +71,22 @@ def try_gate(d: Draft) -> None:
         missing = "; ".join(c.words() for c in result.missing) or "the minimum time"
         d.write("gate_shut", f"Gate of phase {phase.n} stays shut: {missing}", decided=decided)
         return
+    if following is None and any(v.starts_at <= d.now for v in d.journey.visits):
+        # Care does not end over a visit whose record is owed; nor may a clock be stopped by it.
+        d.start_clock("gate_opens", "phase", d.business_days(1), f"Phase {phase.n} may end")
+        d.write("gate_waits", f"Gate of phase {phase.n} waits for the record of a visit", decided=decided)
+        return
     d.write("gate_opened", f"Gate of phase {phase.n} opens: every criterion and the minimum time", decided=decided)
     _pass_on(d, following, "gate")
 
 
 def gate_opens(d: Draft, clock: Clock) -> None:
-    """The next phase's window begins: the gate is tried at once."""
+    """The next phase's window begins: the gate is tried at once; between two plans of care, day by day."""
     d.stop_clock("gate_opens", clock.subject)
-    try_gate(d)
+    if d.journey.active_plans:
+        try_gate(d)
+    else:
+        d.start_clock("gate_opens", "phase", d.business_days(1), clock.label)
 
 
 def review_date(d: Draft, clock: Clock) -> None:

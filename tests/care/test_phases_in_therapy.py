@@ -118,6 +118,30 @@ def test_a_change_of_plan_stays_in_its_phase(steps: Pathway) -> None:
     assert phase(driver) == 2
 
 
+def test_a_window_that_begins_between_two_plans_of_care_blocks_nothing(steps: Pathway) -> None:
+    driver = evaluated()
+    driver.act("review_progress", "therapist", plan=driver.plan.id, decision="change", note=NOTE)
+    driver.wait(days=4)
+    driver.act("evaluate", "therapist", clinician="p-therapist", scores={"nprs": 3}, doses=SAID)
+    driver.wait(days=4)
+    assert phase(driver) == 2
+
+
+def test_the_last_gate_waits_for_the_record_of_a_visit(steps: Pathway) -> None:
+    driver = evaluated()
+    driver.wait(days=3)
+    driver.act("record_scores", "therapist", scores={"nprs": 3})
+    driver.act("record_scores", "therapist", scores={"nprs": 1})
+    assert phase(driver) == 2
+    starts_at = driver.clock("gate_opens").due - timedelta(minutes=5)
+    driver.act("book_visit", clinician="p-therapist", starts_at=starts_at)
+    driver.wait(days=1, minutes=5)
+    assert driver.journey.stage == "Therapy"
+    (booked,) = driver.journey.visits
+    driver.act("record_visit", "therapist", visit=booked.id, outcome="attended")
+    assert driver.journey.stage == "Discharge"
+
+
 def test_a_number_that_no_source_gives_is_said_by_the_therapist(steps: Pathway) -> None:
     driver = to_therapy(Driver("steps"))
     driver.visit()

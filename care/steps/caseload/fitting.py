@@ -90,7 +90,7 @@ def notes_on(d: Draft, a: Adoption, pathway: Pathway) -> tuple[str, ...]:
     facts = person_facts(pathway, age=d.journey.referral.age, sex=d.journey.referral.sex)
     today = d.journey.the_calendar.local(d.now).date()
     notes = {
-        "the pathway's exclusions hold for this patient": any(c.met for c in checks(pathway.exclude, facts)),
+        "the pathway's exclusions hold for this patient": any(c.holds for c in checks(pathway.exclude, facts)),
         "the red flags were not asked": a.stage != Stage.INTAKE and not a.screened,
         "more visits are used than were planned": any(p.visits_used > (p.visits_planned or 10**6) for p in a.plans),
         "an authorisation is over or used up": any(
