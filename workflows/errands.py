@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from care.draft import Draft, Refused
     from care.journey import Journey
     from care.notice import Notice, Outgoing
-    from care.steps import common, items, messages, screening
+    from care.steps import common, messages, screening
 
 RETRY_AT_MOST = timedelta(seconds=10)
 """What a person waits for is tried again within so long, however long the outage was."""
@@ -44,7 +44,7 @@ class Errands:
         """A red flag's alarm waits for nothing, least of all for the record."""
         try:
             common.check_expected(self.journey, action)
-            answers = getattr(action, "answers", {}) | items.signs(self.journey.pathway, action)
+            answers = screening.said_in(self.journey, action)
             alarms = screening.alarms(self.journey, answers, action.action_id, workflow.now())
         except Refused:
             return

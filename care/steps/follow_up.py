@@ -94,7 +94,9 @@ def no_answer(d: Draft, clock: Clock) -> None:
 
 def answer(d: Draft, a: act.AnswerFollowUp) -> None:
     """Held against the scores at discharge: stable, or worse beyond what the pathway allows."""
-    require(a.scores or a.items, "NoScores", "an answer has at least one score")
+    if not a.scores and not a.items:
+        _danger_alone(d, a)
+        return
     state, plan, pathway = _state(d), _plan(d), d.journey.the_pathway
     occasion = state.waiting
     found = items.taken(d, a)
@@ -113,9 +115,22 @@ def answer(d: Draft, a: act.AnswerFollowUp) -> None:
     if occasion is not None:
         _close_occasion(d, occasion)
     if assessment.worse or (screened and screened.findings):
-        d.open_task("call_patient", "worse", due=d.business_days(plan.call_within_days))
-        d.tell("queue:therapists", "task_due", task="worse_at_follow_up")
+        _call_soon(d)
     endings.complete_if_done(d)
+
+
+def _danger_alone(d: Draft, a: act.AnswerFollowUp) -> None:
+    """Answers about red flags count without a score too; the follow-up itself still waits for its own."""
+    require(a.answers, "NoScores", "an answer has at least one score, or a red-flag question answered")
+    screened = screening.answer_flags(d, a.answers)
+    if screened and screened.findings:
+        _call_soon(d)
+    endings.complete_if_done(d)
+
+
+def _call_soon(d: Draft) -> None:
+    d.open_task("call_patient", "worse", due=d.business_days(_plan(d).call_within_days))
+    d.tell("queue:therapists", "task_due", task="worse_at_follow_up")
 
 
 def record_call(d: Draft, a: act.RecordCall) -> None:
@@ -154,6 +169,8 @@ def _come_back(d: Draft) -> None:
     d.stop_to_patient("care begins again")
     d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
     d.journey.open_access_until = None
+    # A no about treatments was one months ago: it is asked again. A yes stands until somebody takes it back.
+    d.journey.modality_answers = {sign: True for sign, answer in d.journey.modality_answers.items() if answer}
     referral.set_first_visit(d)
     d.write("re_entry", "Back into therapy on the same journey")
     d.answer_referrer("in-progress", None, reason="re_entry")

@@ -99,6 +99,7 @@ def _follow(d: Draft, pathway: Pathway, how: str) -> None:
     eligibility, decided = d.decide(
         ELIGIBLE, Candidate(pathway=pathway.label, exclude=(*pathway.exclude, *too_late), facts=known)
     )
+    d.journey.hinted_flags = _still_asked(d.journey)
     d.journey.pathway = pathway.for_journey(d.journey.hinted_flags)
     if eligibility.eligible:
         d.write("pathway", f"Pathway {pathway.title}: {how}", decided=decided)
@@ -106,6 +107,16 @@ def _follow(d: Draft, pathway: Pathway, how: str) -> None:
         why = "; ".join(c.words() for c in eligibility.excluded_by)
         d.write("not_eligible", f"Not eligible for {pathway.name}: {why}", decided=decided)
         d.journey.pathway = None
+
+
+def _still_asked(journey: Journey) -> tuple[RedFlag, ...]:
+    """The red flags hinted at, and those half answered: a yes that leaves something open goes on to any pathway."""
+    if journey.pathway is None or journey.screen is None:
+        return journey.hinted_flags
+    said, known = journey.screen.answers, {f.id for f in journey.hinted_flags}
+    open_ = {o.flag for o in journey.screen.open} - known
+    begun = (f for f in journey.pathway.red_flags if f.id in open_ and any(said.get(s.id) for s in f.signs))
+    return (*journey.hinted_flags, *begun)
 
 
 def _too_late(pathway: Pathway) -> tuple[Criterion, ...]:
@@ -123,17 +134,15 @@ def screen(d: Draft, a: act.Screen) -> None:
     question without an answer.
     """
     said, a = a, _told(d, a)
+    if a.answers or a.others_absent or not said.answers:
+        screening.screen(d, a)
+    else:
+        d.write("triage_told", "Asked for the triage")
     if d.journey.pathway is not None and a.days_since_onset is not None:
         _follow(d, d.journey.pathway, "looked at again, now that the onset is known")
         if d.journey.pathway is None:
             d.open_task("choose_pathway")
             return
-    if a.others_absent:
-        _hints_answered(d, a)
-    if a.answers or a.others_absent or not said.answers:
-        screening.screen(d, a)
-    else:
-        d.write("triage_told", "Asked for the triage")
     if screening.cannot_wait(d.journey):
         prioritising.prioritise(d)
     _screened(d)
@@ -161,20 +170,9 @@ def _told(d: Draft, a: act.Screen) -> act.Screen:
     asked = [s.id for s in d.journey.pathway.triage.questions]
     rest = dict.fromkeys(asked, False) if a.others_absent else {}
     answered = {name: said for name in asked if (said := a.answers.get(name)) is not None}
-    d.journey.referral.told = {**d.journey.referral.told, **rest, **answered}
+    d.journey.referral.told = {**rest, **d.journey.referral.told, **answered}
     own = set(asked) - flags
     return a.model_copy(update={"answers": {name: said for name, said in a.answers.items() if name not in own}})
-
-
-def _hints_answered(d: Draft, a: act.Screen) -> None:
-    """What the referrer's own words hint at is asked one by one: `others_absent` does not reach it."""
-    asked = {s.id for f in d.journey.the_pathway.red_flags for s in f.signs}
-    passed_over = sorted(asked & set(d.journey.referral.questions) - set(a.answers))
-    require(
-        not passed_over,
-        "ScreenIncomplete",
-        f"the request's words hint at these, so each needs an answer of its own: {', '.join(passed_over)}",
-    )
 
 
 def ask_referrer(d: Draft, a: act.AskReferrer) -> None:

@@ -13,7 +13,7 @@ from care.journey import Journey, OpenFlag, OpenQuestions, ScreenUnderWay, Stage
 from care.notice import Notice
 from care.rules import Decided
 from care.rules.screening import SCREEN, URGENT, Finding, Screening, ScreeningResult, Unsettled
-from care.steps import CLINICIANS, endings, require, words
+from care.steps import CLINICIANS, endings, items, require, words
 
 Answers = dict[str, Truth]
 """Sign id to present, absent, or None: asked, and the answer is not known."""
@@ -40,26 +40,29 @@ def facts_of(journey: Journey, now: datetime) -> Facts:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def screening(journey: Journey, answers: Answers, now: datetime) -> tuple[ScreeningResult, Decided]:
+def screening(
+    journey: Journey, answers: Answers, now: datetime, *, everything: bool = False
+) -> tuple[ScreeningResult, Decided]:
     """The pathway's red flags against the answers of the screen under way, these answers, and the signs that last.
 
     In intake every flag is asked about; later only those that an answer touches, or of which something is open.
     """
     merged = _merged(journey, answers)
     still_open = {o.flag for o in journey.screen.open} if journey.screen else set()
-    everything = journey.stage == Stage.INTAKE
+    everything = everything or journey.stage == Stage.INTAKE
     flags = tuple(
         f
         for f in journey.the_pathway.red_flags
         if everything or f.id in still_open or any(s.id in merged for s in f.signs)
     )
     asked = {s.id for f in flags for s in f.signs}
-    lasting: Answers = {sign: True for sign in journey.lasting_signs if sign in asked}
     kept = {sign: answer for sign, answer in merged.items() if sign in asked}
+    # What lasts is taken back by a no, and not by somebody who does not know.
+    lasting: Answers = {s: True for s in journey.lasting_signs if s in asked and kept.get(s) is not False}
     return SCREEN.apply(
         Screening(
             flags=flags,
-            answers={**lasting, **kept},
+            answers={**kept, **lasting},
             facts=facts_of(journey, now),
             levels=journey.the_pathway.urgencies,
         )
@@ -160,17 +163,28 @@ def known_answers(journey: Journey, answers: Answers) -> None:
     )
 
 
-def all_answers(journey: Journey, a: act.Screen) -> Answers:
-    """What was answered one by one, and the rest where somebody says that all of it was asked and is absent."""
-    known_answers(journey, a.answers)
-    rest = {s.id: False for f in journey.the_pathway.red_flags for s in f.signs} if a.others_absent else {}
-    return {**rest, **a.answers}
+def said_in(journey: Journey, action: act.Action) -> Answers:
+    """All that an action says of red flags: answers, signs of danger among items, and a no to all the rest.
+
+    `others_absent` takes back no yes that was said before, and does not reach what the referrer's own words hint at:
+    each of these needs an answer of its own.
+    """
+    answers: Answers = {**getattr(action, "answers", {}), **items.signs(journey.pathway, action)}
+    if journey.pathway is None or not isinstance(action, act.Screen) or not action.others_absent:
+        return answers
+    before = journey.screen.answers if journey.screen else {}
+    own = {sign for sign, answer in before.items() if answer} | set(journey.lasting_signs)
+    if journey.stage == Stage.INTAKE:
+        own |= set(journey.referral.questions)
+    rest = {s.id: False for f in journey.pathway.red_flags for s in f.signs if s.id not in own}
+    return {**rest, **answers}
 
 
 def screen(d: Draft, a: act.Screen) -> None:
     """Red-flag questions, and those about treatments, asked outside a visit. In part is accepted: what is there counts
     at once, and somebody owes the rest."""
-    answers = all_answers(d.journey, a)
+    known_answers(d.journey, a.answers)
+    answers = said_in(d.journey, a)
     require(answers, "NoAnswers", "give at least one answer, by sign id")
     answer_flags(d, answers)
     endings.complete_if_done(d)
@@ -188,9 +202,19 @@ def answer_flags(d: Draft, answers: Answers) -> ScreeningResult | None:
     remember(d.journey, answers)
     _keep(d, _merged(d.journey, answers), unsettled)
     _write(d, news, result, decided)
+    said = {sign for sign, answer in answers.items() if answer}
+    flags = {f.id: f for f in d.journey.the_pathway.red_flags}
     for finding in news:
-        _raise(d, finding)
+        _raise(d, finding, said_now=any(s.id in said for s in flags[finding.flag].signs))
     return result
+
+
+def owe_the_screen(d: Draft) -> None:
+    """Care is under way and nobody is known to have asked: somebody owes the whole screen, and until then no further
+    visit is booked."""
+    result, decided = screening(d.journey, {}, d.now, everything=True)
+    _keep(d, {}, [u for u in result.unsettled if u.urgency in WORTH_ASKING and u.ask])
+    _write(d, [], result, decided)
 
 
 def screen_again(d: Draft) -> None:
@@ -210,7 +234,7 @@ def screen_again(d: Draft) -> None:
     _keep(d, kept, _open(journey, {}, result))
     _write(d, news, result, decided)
     for finding in news:
-        _raise(d, finding)
+        _raise(d, finding, said_now=False)
 
 
 def _keep(d: Draft, answers: Answers, unsettled: list[Unsettled]) -> None:
@@ -252,16 +276,16 @@ def _write(d: Draft, news: list[Finding], result: ScreeningResult, decided: Deci
         d.write("screened", f"Red flags asked: {found}{rest}", decided=decided, ask=" ".join(ask) or None)
 
 
-def _raise(d: Draft, finding: Finding) -> None:
+def _raise(d: Draft, finding: Finding, *, said_now: bool) -> None:
     standing = next((f for f in d.journey.flags if f.flag == finding.flag and f.outcome != "cleared"), None)
-    if standing is not None and standing.urgency <= finding.urgency:
+    if standing is not None and standing.urgency <= finding.urgency and not (said_now and standing.handled_at):
         return
     if standing is not None:
-        # It got more urgent: whoever saw it saw something else.
+        # It got more urgent, or came back after somebody had seen it: whoever saw it saw something else.
         standing.urgency, standing.handled_at, standing.outcome = finding.urgency, None, None
         standing.hold_booking = standing.hold_booking or finding.hold_booking
         standing.held = "until_cleared" if standing.hold_booking else finding.held
-        d.settle("handle_red_flag", finding.flag, outcome="more urgent now")
+        d.settle("handle_red_flag", finding.flag, outcome="found anew")
     else:
         d.journey.flags.append(
             OpenFlag(

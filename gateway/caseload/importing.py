@@ -86,7 +86,9 @@ class _House:
 
 async def check(database: Database, rows: list[reading.Journey], what: Import) -> list[Checked]:
     """Every journey of the file, with what is wrong or what it would set going. Nothing is written."""
-    house = _House(await load(database, what.tenant), loader.usable(must_be_signed=what.must_be_signed))
+    # As the journey will carry it: what is accepted here has to fit there too.
+    usable = {id_: p.for_journey() for id_, p in loader.usable(must_be_signed=what.must_be_signed).items()}
+    house = _House(await load(database, what.tenant), usable)
     house.slots = await caseloads.booked_slots(database, what.tenant, what.now)
     known = await caseloads.known(database, what.tenant, what.source)
     return [_check(row, house, known, what) for row in rows]

@@ -39,7 +39,6 @@ from care.steps import (
     endings,
     follow_up,
     intake,
-    items,
     messages,
     phases,
     post_surgery,
@@ -416,7 +415,7 @@ class Driver:
         self._apply(lambda d: messages.undelivered(d, [Outgoing(id=notice, to="referrer", words="referrer (news)")]))
 
     def _raise_alarms(self, action: actions.Action) -> None:
-        answers = getattr(action, "answers", {}) | items.signs(self.journey.pathway, action)
+        answers = screening.said_in(self.journey, action)
         try:
             self.alarms += screening.alarms(self.journey, answers, action.action_id, self.now)
         except Refused:

@@ -12,6 +12,7 @@ from care.draft import Draft, Refused
 from care.journey import Journey, Stage
 from care.pathway import Pathway
 from care.referral import Clinic
+from care.steps import screening
 from care.steps.caseload.fitting import check, notes_on
 from care.steps.caseload.stages import in_discharge, in_follow_up, in_intake, in_referral, in_rehab, in_therapy
 
@@ -43,6 +44,8 @@ def adopt(d: Draft, adoption: Adoption, clinic: Clinic, calendar: Calendar, path
             in_discharge(d, adoption, pathway)
         case Stage.FOLLOW_UP:
             in_follow_up(d, adoption, pathway)
+    if adoption.stage in (Stage.THERAPY, Stage.POST_SURGERY_REHAB) and not adoption.screened:
+        screening.owe_the_screen(d)  # an appointment of the old records stands; no other is made before it
     taken = _taken(d, adoption.stage, notes)
     counts = {p: sum(c.policy == p for c in taken.clocks) or None for p in ("skip", "do_now", "spread")}
     words = _words(adoption, taken)
