@@ -14,7 +14,6 @@ from temporalio.client import Client
 
 from continuum.demo.player import Player
 from continuum.embedded.folder import temporary_folder
-from continuum.embedded.supervisor import Options, running
 from continuum.site import bring_up_to_date
 from continuum.vignettes.case import Case, Difference
 from continuum.vignettes.clinic import Clinics
@@ -148,9 +147,11 @@ def _longest_first(numbered: tuple[int, Script]) -> tuple[bool, int]:
 @asynccontextmanager
 async def stage(progress: Callable[[str], None]) -> AsyncIterator[Stage]:
     """A stack of its own in a temporary folder, gone afterwards."""
+    from continuum.embedded import supervisor  # a worker is installed without it
+
     with temporary_folder() as path:
-        options = Options(folder=path, migrate=bring_up_to_date, worker_env={}, time_skipping=True)
-        async with running(options, progress) as stack:
+        options = supervisor.Options(folder=path, migrate=bring_up_to_date, worker_env={}, time_skipping=True)
+        async with supervisor.running(options, progress) as stack:
             database = await Database.open(stack.dsn("app"), size=AT_ONCE)
             owner = await Database.open(stack.dsn("owner"), size=1)
             try:

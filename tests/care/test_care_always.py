@@ -30,6 +30,7 @@ from care.clock import EVENTS
 from care.draft import Refused
 from care.journey import Journey, Stage
 from care.task import TASKS
+from pathways import loader
 from tests.care.driver import CLOCKS, NOTE, STEPS, Driver
 from tests.care.walks import (
     KNEE,
@@ -346,7 +347,7 @@ MONTHS = {f"{datetime(2026, m, 1):%B}".lower() for m in range(1, 13)}  # noqa: D
 
 @functools.cache
 def our_words() -> frozenset[str]:
-    """Every word of `care/` and of our pathways."""
+    """Every word of `care/` and of our content."""
     texts = [path.read_text("utf-8") for path in (ROOT / "care").rglob("*.py")]
     literals = [
         node.value
@@ -355,6 +356,7 @@ def our_words() -> frozenset[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     content = [pathways.load(name).model_dump_json() for name in pathways.latest()]
+    content.append(loader.rulebook().model_dump_json())
     return frozenset({word for text in (*literals, *content) for word in words(text)} | MONTHS)
 
 

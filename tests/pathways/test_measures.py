@@ -223,7 +223,7 @@ def test_criteria_on_the_response(tmp_path: Path, old: str, new: str, rule: str 
     for name, text in texts.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace(*mcid).replace(old, new), encoding="utf-8")
+        path.write_text(text.replace(*mcid).replace(old, f"{old}, {new}"), encoding="utf-8")
     assert [f.rule for f in lint(tmp_path)] == ([rule] if rule else [])
 
 
