@@ -198,7 +198,7 @@ async def test_care_goes_on_and_a_person_delivers_what_mail_could_not(mailroom: 
     record, temporal = mailroom.record, mailroom.temporal
     doctor = "quill@surgery.example"
     smtp.script[doctor] = "abort"
-    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1)
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1, pathways_must_be_signed=False)
     client = await connect(temporal)
     stop = asyncio.Event()
     async with worker.build(client, record, settings):
@@ -233,7 +233,7 @@ async def test_a_journey_ends_only_when_somebody_told_what_mail_may_have_lost(ma
     """So people who play a journey while plugs are pulled have to: a kill in the middle of a letter does the same."""
     record, temporal = mailroom.record, mailroom.temporal
     smtp.script["s.haddad@surgery.example"] = "abort"
-    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1)
+    settings = Settings(smtp_host="127.0.0.1", smtp_port=smtp.port, digest_seconds=1, pathways_must_be_signed=False)
     calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
     house = House(None, await connect(temporal), record, settings, calendar, [])  # type: ignore[arg-type]
     player = house.player("told")
