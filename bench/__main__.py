@@ -1,4 +1,5 @@
-"""`make bench`: what a year of a journey costs, and how fast an action is answered, on this machine, now.
+"""`make bench`: content and decisions (`bench.content`), what a year of a journey costs, and how fast an action is
+answered, on this machine, now.
 
 Absolute figures differ from machine to machine and from hour to hour; compare ratios from one run only. Nothing
 here is a test: there is no threshold.
@@ -18,6 +19,7 @@ from typing import Any
 import psutil
 
 from activities.clinics import calendar_of
+from bench import content
 from continuum.demo import referrals, stories
 from continuum.demo.player import Player
 from continuum.embedded.folder import temporary_folder
@@ -112,7 +114,13 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--journeys", type=int, default=5)
-    print(json.dumps(asyncio.run(measure(parser.parse_args().journeys)), indent=2))
+    parser.add_argument("--json", action="store_true", help="all figures as one JSON document")
+    options = parser.parse_args()
+    rows = content.measure()
+    if not options.json:
+        content.show(rows)
+    figures = asyncio.run(measure(options.journeys))
+    print(json.dumps({"content": rows, "journeys": figures} if options.json else figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -147,6 +147,11 @@ async def notices(database: Database, tenant: str, *, journey_id: str | None = N
     return _plain(rows)
 
 
+async def part(database: Database, journey_id: str, name: str) -> list[Row]:
+    """One of the lists that belong to a journey (`journey`), for whoever needs no more of it."""
+    return _plain(await database.fetch(_PARTS[name], journey_id))
+
+
 async def action_row(database: Database, journey_id: str, action_id: str) -> Row | None:
     """The journal row that an action was written to."""
     row = await database.row(

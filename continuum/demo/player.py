@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -224,9 +225,18 @@ class Player:
         """The journey with everything that belongs to it."""
         return await patiently(lambda: journeys.journey(self._database, self._tenant, self.journey)) or {}
 
+    async def part(self, name: str) -> list[Row]:
+        """One list of the record: `plans`, `visits`, `scores`."""
+        return await patiently(lambda: journeys.part(self._database, self.journey, name))
+
     async def journal(self, since: int = 0) -> list[Row]:
         """The rows of the journal after that one."""
         return await patiently(lambda: journeys.journal_since(self._database, self._tenant, self.journey, since))
+
+    async def abandon(self) -> None:
+        """Stop playing: the workflow is terminated where it is, and the record stays as it was then."""
+        with suppress(RPCError):  # it has just closed by itself
+            await self.handle.terminate("nobody plays this journey any further")
 
     async def until_stage(self, stage: Stage) -> None:
         """Wait until the record says that the stage has begun."""

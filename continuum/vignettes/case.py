@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +86,7 @@ class Case:
         await self._choose(suggested)
         if "pathway" in vignette.expect.model_fields_set and vignette.expect.pathway is not None and vignette.choose:
             self._differ("pathway", vignette.expect.pathway, await self._pathway(), (), "after the choice")
-        await player.act("record_consent", messages=True)
+        await player.act("record_consent", messages=False)  # nobody is reminded of visits: see `sign_off`
         if await self._pathway() is not None:
             await self._screen()
         await self._intake_ends()
@@ -190,10 +189,9 @@ class Case:
             self.differences.append(Difference(place, when, "done", "that it can be done", f"a refusal: {refused}"))
 
     async def _leave(self) -> None:
-        """Nobody goes on with this journey."""
+        """Nobody goes on with this journey: its workflow ends where it is."""
         if self._player.journey and (await self._player.state())["status"] != "closed":
-            with suppress(ActionRefused):
-                await self._player.act("withdraw", reason="found_elsewhere")
+            await self._player.abandon()
 
 
 def _plain(value: Any) -> Any:

@@ -21,6 +21,8 @@ VISIT_HOURS = (10, 11, 12, 13, 14, 15, 16)
 """The evaluation is earlier in the day than any visit or score: what is counted from it is counted in whole days."""
 OF_CARE = {"evaluate", "book_visit", "first_visit"}
 """One of these is owed as long as care goes on without a plan."""
+CHASED_AFTER = timedelta(days=13)
+"""A patient who has no visit booked for 14 days is chased: so long a visit need not be booked ahead."""
 AN_HOUR = timedelta(hours=1)
 A_MOMENT = 0.05
 MOMENTS_AT_MOST = 400
@@ -53,7 +55,7 @@ class People:
     async def _between_stages(self) -> bool:
         if await self.stage() not in CARE:
             return False
-        plans = (await self.player.record())["plans"]
+        plans = await self.player.part("plans")
         over = bool(plans) and all(plan["status"] != "active" for plan in plans)
         return over and not {task["kind"] for task in await self.player.owed()} & OF_CARE
 
@@ -128,7 +130,8 @@ class People:
         await self.player.until_stage(Stage.THERAPY)
 
     async def sign_off(self) -> None:
-        """The summary is signed and received."""
+        """The summary is signed and received. From now on the patient wants to be written to, and is asked so."""
+        await self.player.act("record_consent", messages=True)
         await self.player.act("sign_summary", "therapist")
         await self.player.until_stage(Stage.FOLLOW_UP)
         await self.do_what_is_owed()
@@ -150,7 +153,7 @@ class People:
         return [plan["id"] for plan in await self._active_plans()]
 
     async def _active_plans(self) -> list[Row]:
-        return [plan for plan in (await self.player.record())["plans"] if plan["status"] == "active"]
+        return [plan for plan in await self.player.part("plans") if plan["status"] == "active"]
 
     async def book(self, starts_at: datetime) -> None:
         """Book the therapist. Raises ActionRefused."""
@@ -162,7 +165,7 @@ class People:
 
     async def booked(self) -> list[Row]:
         """The appointments to come, soonest first."""
-        return [v for v in (await self.player.record())["visits"] if v["status"] == "booked"]
+        return [v for v in await self.player.part("visits") if v["status"] == "booked"]
 
     async def visit(self, day: int, hours: Sequence[int], **what: Any) -> None:
         """A visit on that day: the one that is booked for it, or one that is booked now; and the record of it."""
@@ -170,6 +173,7 @@ class People:
         visit = next((v for v in await self.booked() if v["starts_at"] == moment), None)
         if visit is None:
             await self.let_days_pass(moment)
+            await self.go_to(moment - AN_HOUR)
             for other in await self.booked():
                 await self.player.act("cancel_visit", visit=other["id"], reason="clinician")
             await self.book(moment)
@@ -178,30 +182,28 @@ class People:
         await self.player.act("record_visit", "therapist", visit=visit["id"], **what)
 
     async def keep_booked(self, day: int, hours: Sequence[int]) -> None:
-        """The front desk books ahead for that day, where a visit is owed: nobody is chased for one.
+        """The front desk books ahead for that day, where a visit is owed and it is long until then: nobody is chased.
 
         Not beyond the day on which the plan is certified anew. Of several disciplines the first has the visit.
         """
         await self.do_what_is_owed()
-        if not await self.owes("book_visit") or await self.booked():
-            return
         moment, signing = await self.free_hour(day, hours), await self._signing()
+        if moment < await self.player.now() + CHASED_AFTER or await self.booked() or not await self.owes("book_visit"):
+            return
         if signing is not None and await self.player.now() < signing < moment:
             moment = await self.free_hour(self._day(signing) + 1, hours)
         await self.book(moment)
 
     async def can_be_booked(self) -> bool:
-        """Whether a routine visit can be booked now: as the front desk would find out. It is cancelled again."""
+        """Whether a routine visit can be booked now, as the front desk finds out. It stays until it is in the way."""
         try:
             if await self.stage() == Stage.REFERRAL:
                 await self.accept()
-            await self.book(moment := await self.free_hour(0, VISIT_HOURS))
+            await self.book(await self.free_hour(0, VISIT_HOURS))
         except ActionRefused as refused:
             if refused.kind in NO_ROOM:
                 raise
             return False
-        tried = next(v for v in await self.booked() if v["starts_at"] == moment)
-        await self.player.act("cancel_visit", visit=tried["id"], reason="clinician")
         return True
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from continuum.demo.player import Player
+from continuum.demo.player import Player, patiently
 from continuum.embedded.folder import temporary_folder
 from continuum.site import bring_up_to_date
 from continuum.vignettes.case import Case, Difference
@@ -110,7 +110,8 @@ class Stage:
         """One vignette, in a clinic of its own."""
         began = time.monotonic()
         vignette = script.vignette
-        clinic = await self.clinics.open(step.day for step in vignette.course)
+        days = [step.day for step in vignette.course]
+        clinic = await patiently(lambda: self.clinics.open(days))
         player = Player(vignette.id, self.client, self.database, clinic.calendar, tenant=clinic.tenant)
         case = Case(vignette, People(player, clinic), about=script.about)
         try:
@@ -153,7 +154,7 @@ async def stage(progress: Callable[[str], None]) -> AsyncIterator[Stage]:
         options = supervisor.Options(folder=path, migrate=bring_up_to_date, worker_env={}, time_skipping=True)
         async with supervisor.running(options, progress) as stack:
             database = await Database.open(stack.dsn("app"), size=AT_ONCE)
-            owner = await Database.open(stack.dsn("owner"), size=1)
+            owner = await Database.open(stack.dsn("owner"), size=2)
             try:
                 client = await connect(stack.stack.temporal_address)
                 yield Stage(client, database, Clinics(owner, datetime.now(UTC)))

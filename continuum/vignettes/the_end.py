@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from care.journey import Stage
+from continuum.vignettes.looking import pathway_of
 from continuum.vignettes.people import WORDS, People
 from pathways import loader
 
@@ -68,9 +69,8 @@ async def _follow_up(people: People) -> None:
 
 async def _as_before(people: People) -> Row:
     """The last scores of the measures that the follow-up asks for."""
-    record = await people.player.record()
-    pathway = loader.load(record["pathway"].partition("@")[0])
-    last = {row["measure"]: row["value"] for row in record["scores"] if not row["in_error"]}
+    pathway = loader.load(pathway_of(await people.player.state()) or "")
+    last = {row["measure"]: row["value"] for row in await people.player.part("scores") if not row["in_error"]}
     known = {m: last[m] for m in pathway.follow_up.measures if m in last}
     if not known:
         raise LookupError("no measure of the follow-up was ever taken: the course takes one of them first")
