@@ -145,15 +145,9 @@ def condition_expression(one: Condition) -> str:
         case Points():
             points = ", ".join(f"{sign}: {number(n)}" for sign, n in one.points.items())
             return f"points of ({points}) >= {number(one.at_least)}"
-        case AllOf():
-            told, parts = "all of", one.all
-        case AnyOf():
-            told, parts = "any of", one.any
-        case NoneOf():
-            told, parts = "none of", one.none
-        case AtLeast():
-            told, parts = f"at least {one.at_least} of", one.of
-    return f"{told} ({', '.join(condition_expression(part) for part in parts)})"
+        case _:
+            told, parts = _group(one)
+            return f"{told} ({', '.join(condition_expression(part) for part in parts)})"
 
 
 def condition(one: Condition, signs: Mapping[str, str], pathway: Pathway) -> str:
@@ -166,16 +160,23 @@ def condition(one: Condition, signs: Mapping[str, str], pathway: Pathway) -> str
         case Points():
             points = "; ".join(f"{signs.get(sign, plain(sign))}: {number(n)}" for sign, n in one.points.items())
             return f"points that add up to {number(one.at_least)} or more ({points})"
+        case _:
+            told, parts = _group(one)
+            inner = [condition(part, signs, pathway) for part in parts]
+            return inner[0] if len(inner) == 1 and told != "none of" else f"{told} ({'; '.join(inner)})"
+
+
+def _group(one: AllOf | AnyOf | NoneOf | AtLeast) -> tuple[str, tuple[Condition, ...]]:
+    """How several conditions are put together, in words, and which."""
+    match one:
         case AllOf():
-            told, parts = "all of", one.all
+            return "all of", one.all
         case AnyOf():
-            told, parts = "any of", one.any
+            return "any of", one.any
         case NoneOf():
-            told, parts = "none of", one.none
+            return "none of", one.none
         case AtLeast():
-            told, parts = f"at least {one.at_least} of", one.of
-    inner = [condition(part, signs, pathway) for part in parts]
-    return inner[0] if len(inner) == 1 and told != "none of" else f"{told} ({'; '.join(inner)})"
+            return f"at least {one.at_least} of", one.of
 
 
 def level(code: Urgency, pathway: Pathway) -> UrgencyLevel:
