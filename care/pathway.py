@@ -171,7 +171,7 @@ class SignOff(Brief):
     by: str
     on: date
     digest: str
-    """Of the content, library entries included (`python -m pathways digest`): an edit after the signature is seen."""
+    """Of the content, library entries included (`continuum pathways digest`): an edit after the signature is seen."""
 
 
 class Pathway(Sourced):

@@ -1,4 +1,4 @@
-"""`python -m pathways lint | schema | digest`: for whoever writes pathways, and for CI."""
+"""`python -m pathways lint | schema`: for whoever writes pathways, and for CI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pathways import lint, schema
-from pathways.loader import PathwayError, files, load
+from pathways.loader import files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,13 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     how = made.add_mutually_exclusive_group()
     how.add_argument("--write", action="store_true", help="keep it in pathways/schema.json")
     how.add_argument("--check", action="store_true", help="exit code 2 when the kept one is not current")
-    sign = commands.add_parser("digest", help="what a clinician signs: the digest of a pathway's content")
-    sign.add_argument("pathway", help="its id")
-    sign.add_argument("version", nargs="?", type=int, help="without it, the latest")
-    sign.add_argument("--in", dest="directory", type=Path, metavar="FOLDER", help="without it, our own folder")
     options = parser.parse_args(arguments)
-    if options.command == "digest":
-        return _digest(options.pathway, options.version, options.directory)
     if options.command == "lint":
         return _lint(options.directory, as_json=options.json)
     return _schema(write=options.write, check=options.check)
@@ -46,15 +40,6 @@ def _lint(directory: Path | None, *, as_json: bool) -> int:
             known = len(files(directory))
             print(f"{known} pathway{'' if known == 1 else 's'}, no problem found. This is no clinical sign-off.")
     return 2 if findings else 0
-
-
-def _digest(pathway: str, version: int | None, directory: Path | None) -> int:
-    try:
-        print(load(pathway, version, directory=directory).digest)
-    except PathwayError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
 
 
 def _schema(*, write: bool, check: bool) -> int:
