@@ -98,7 +98,8 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
     digests = Digests(
         database, Mail(settings.mail()), domain=settings.mail_domain, after_seconds=settings.digest_seconds
     )
-    return [asyncio.create_task(Relay(client, database).run(stop)), asyncio.create_task(digests.run(stop))]
+    relay = Relay(client, database, must_be_signed=settings.pathways_must_be_signed)
+    return [asyncio.create_task(relay.run(stop)), asyncio.create_task(digests.run(stop))]
 
 
 async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:

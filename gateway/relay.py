@@ -23,6 +23,7 @@ from care.actor import system
 from care.caseload import Adoption
 from care.journey import Journey, Stage
 from care.referral import Referral
+from gateway.matching import matched
 from records import notices, patients, referrals
 from records.database import Database
 from workflows import attributes
@@ -40,9 +41,10 @@ PATIENCE_SECONDS = 5.0
 class Relay:
     """Runs beside the worker."""
 
-    def __init__(self, client: Client, database: Database) -> None:
+    def __init__(self, client: Client, database: Database, *, must_be_signed: bool) -> None:
         self._client = client
         self._database = database
+        self._must_be_signed = must_be_signed
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped. What fails now is tried again in a moment; nothing ends the relay."""
@@ -80,13 +82,10 @@ class Relay:
         found = waiting.facts.get(ADOPTION)
         adoption = Adoption.model_validate(found) if found is not None else None
         stage = adoption.stage if adoption else Stage.INTAKE
-        journey = Journey(
-            id=waiting.journey,
-            tenant=waiting.tenant,
-            stage=stage,
-            referral=Referral.model_validate(waiting.facts),
-            adoption=adoption,
-        )
+        referral = Referral.model_validate(waiting.facts)
+        if not waiting.matched:
+            referral = matched(referral, waiting.codes, waiting.texts, must_be_signed=self._must_be_signed)
+        journey = Journey(id=waiting.journey, tenant=waiting.tenant, stage=stage, referral=referral, adoption=adoption)
         with suppress(WorkflowAlreadyStartedError):
             await self._client.start_workflow(
                 stage.value,
@@ -102,7 +101,7 @@ class Relay:
                     ]
                 ),
             )
-        await referrals.started(self._database, journey.id)
+        await referrals.started(self._database, journey.id, {**waiting.facts, **referral.model_dump(mode="json")})
 
     async def _note_amendment(self, inbound: str, journey: str, tenant: str) -> None:
         handle, expected = await self._found(journey)

@@ -48,7 +48,6 @@ def refer(
                 now=datetime.now(UTC),
                 clinic=clinic,
                 payer=payer,
-                must_be_signed=here.must_be_signed,
             )
             refused += received.outcome == "refused"
             if json_:

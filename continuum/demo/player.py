@@ -85,9 +85,7 @@ class Player:
     async def refer(self, raw: bytes, *, source: str = "demo", received_at: datetime | None = None) -> Received:
         """The physician's system sends the referral; waits until the journey has begun."""
         now = received_at or datetime.now(UTC)
-        received = await patiently(
-            lambda: receive(self._database, raw, tenant=self._tenant, source=source, now=now, must_be_signed=False)
-        )
+        received = await patiently(lambda: receive(self._database, raw, tenant=self._tenant, source=source, now=now))
         if received.journey is not None:
             self.journey = received.journey
             await self._until(lambda row: row["seq"] > 0)

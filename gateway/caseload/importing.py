@@ -27,10 +27,10 @@ from care.steps.caseload import actor, adopt
 from gateway.caseload import reading
 from gateway.caseload.reading import Problem
 from gateway.caseload.row import BY_NAME, STAGES
-from gateway.referring import age_in_years
+from gateway.inbound.ages import age_in_years
 from gateway.relay import ADOPTION
 from pathways import loader
-from records import caseloads, referrals
+from records import caseloads, inbound
 from records.database import Database
 from records.directory import load
 
@@ -71,7 +71,8 @@ class Checked:
     """A journey of the file, checked; `record` where it can be stored."""
 
     outcome: Outcome
-    record: referrals.NewReferral | None = None
+    record: inbound.NewMessage | None = None
+    raw: bytes = field(default=b"", repr=False)
 
 
 @dataclass
@@ -102,8 +103,10 @@ async def store(
     for number, one in enumerate(checked, 1):
         outcome = one.outcome
         if one.record is not None:
-            stored = await referrals.store(database, one.record)
-            status: Status = "amendment" if stored.outcome == "conflict" else stored.outcome
+            stored = await inbound.take_in(database, one.record, one.raw)
+            status: Status = "duplicate" if stored.outcome == "duplicate" else "amendment"
+            if stored.outcome == "accepted":
+                status = "accepted"
             outcome = replace(outcome, status=status, journey=stored.journey)
         outcomes.append(outcome)
         progress(number)
@@ -291,33 +294,41 @@ def _referral(row: reading.Journey, received: datetime, now: datetime) -> Referr
 
 def _record(
     row: reading.Journey, what: Import, journey: str, referral: Referral, adoption: Adoption
-) -> referrals.NewReferral:
+) -> inbound.NewMessage:
     cells = row.cells
     id_ = cells["external_id"]
     birth = cells.get("birth_date")
     facts = {**referral.model_dump(mode="json"), ADOPTION: adoption.model_dump(mode="json")}
-    return referrals.NewReferral(
-        journey=journey,
+    return inbound.NewMessage(
         tenant=what.tenant,
+        protocol="fhir",
+        sender=None,
         source=what.source,
-        referral_id=id_,
         transport_key=f"caseload:{row.digest}",
         sha256=row.digest,
-        raw=row.raw,
-        path="",
         media_type=MEDIA_TYPE,
-        patient={
-            "identifiers": [{"system": what.source, "value": id_}],
-            "birth_date": birth.isoformat() if birth else None,
-            "gender": cells.get("sex"),
-            "languages": [cells["language"]] if "language" in cells else [],
-            **{name: cells.get(name) for name in ("family", "given", "phone", "email")},
-        },
-        patient_reference=None,
-        requester={"name": cells.get("referrer_name"), "email": cells.get("referrer_email"), "reference": None},
-        requester_email=cells.get("referrer_email"),
-        texts=[],
-        codes=[],
-        facts=facts,
+        kind="caseload",
         received_at=referral.received_at,
+        outcome="accepted",
+        path="",
+        referral=inbound.NewReferral(
+            journey=journey,
+            referral_id=id_,
+            patient={
+                "identifiers": [{"system": what.source, "value": id_}],
+                "birth_date": birth.isoformat() if birth else None,
+                "gender": cells.get("sex"),
+                "languages": [cells["language"]] if "language" in cells else [],
+                **{name: cells.get(name) for name in ("family", "given", "phone", "email")},
+            },
+            patient_reference=None,
+            birth_date=birth.isoformat() if birth else None,
+            gender=cells.get("sex"),
+            requester={"name": cells.get("referrer_name"), "email": cells.get("referrer_email"), "reference": None},
+            requester_email=cells.get("referrer_email"),
+            texts=[],
+            codes=[],
+            facts=facts,
+            matched=True,
+        ),
     )

@@ -31,9 +31,9 @@ from continuum.demo.repertoire import STORIES
 from continuum.demo.stories import discharge, evaluate, intake
 from continuum.site import EXAMPLE_CLINIC, EXAMPLE_DIRECTORY
 from gateway import referring
-from gateway.fhir import IncomingReferral, read_referral
+from gateway.matching import matched
 from gateway.referring import Received
-from records import directory, referrals
+from records import directory, inbound
 from records.database import Database
 from tests.conftest import House
 from workflows import attributes
@@ -77,14 +77,18 @@ class Actor(Player):
 
         The workflow is started before the referral is stored, for else the relay would start it today.
         """
-        incoming = read_referral(raw, default_source=source)
-        assert isinstance(incoming, IncomingReferral)
-        self.journey = f"j{secrets.token_hex(8)}"
-        read = referring._record(incoming, raw, self.tenant, self.begins, None, must_be_signed=False)
-        record = read.model_copy(update={"journey": self.journey})
+        record = referring.message_of(raw, tenant=self.tenant, source=source, now=self.begins)
+        assert record.referral is not None
+        self.journey = record.referral.journey
+        facts = matched(
+            ReferralFacts.model_validate(record.referral.facts),
+            record.referral.codes,
+            record.referral.texts,
+            must_be_signed=False,
+        )
         await self.house.client.start_workflow(
             Intake.run,
-            Journey(id=self.journey, tenant=self.tenant, referral=ReferralFacts.model_validate(record.facts)),
+            Journey(id=self.journey, tenant=self.tenant, referral=facts),
             id=self.journey,
             task_queue=self._task_queue,
             start_delay=self.begins - datetime.now(UTC),
@@ -93,7 +97,7 @@ class Actor(Player):
                 [SearchAttributePair(attributes.WAITING_ON, "intake"), SearchAttributePair(attributes.OVERDUE, False)]
             ),
         )
-        await referrals.store(self.house.database, record)
+        await inbound.take_in(self.house.database, record, raw)
         await self._skipper.go_to(self.handle, self.begins + timedelta(seconds=1))
         await self._until(lambda row: row["seq"] > 0)
         if await self.now() > self.begins + AN_HOUR:

@@ -1,0 +1,25 @@
+"""The gateway's HTTP application: every interface, one guard in front of all of them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from gateway import answers, health
+from gateway.context import Gateway
+
+TITLE = "Continuum"
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """Build it. Raises RuntimeError naming the routes to which nobody gave a policy."""
+    app = FastAPI(
+        title=TITLE,
+        summary="Referrals and care pathways for rehabilitation providers.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.gateway = gateway
+    answers.install(app)
+    app.include_router(health.router)
+    return app

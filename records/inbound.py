@@ -1,0 +1,223 @@
+"""What came in: raw bytes, what became of them, and what they ask of journeys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from records.database import Database
+
+Row = dict[str, Any]
+Outcome = Literal["accepted", "asked", "noted", "duplicate", "amendment", "conflict", "refused"]
+
+LEASE_SECONDS = 30.0
+"""So long whoever takes an ask up has it to itself; after that it is taken up again, which changes nothing twice."""
+
+
+class NewReferral(BaseModel):
+    """What is stored of one referral: its identity, the patient, and the facts that a workflow may know.
+
+    `matched` says whether codes and words were held against the pathways already; else the relay does that.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    journey: str
+    referral_id: str
+    patient: Row | None = Field(repr=False)
+    patient_reference: str | None = Field(repr=False)
+    birth_date: str | None = Field(repr=False)
+    gender: str | None = Field(repr=False)
+    requester: Row = Field(repr=False)
+    requester_email: str | None = Field(repr=False)
+    texts: list[str] = Field(repr=False)
+    codes: list[Row] = Field(repr=False)
+    facts: Row
+    matched: bool = False
+
+
+class NewMessage(BaseModel):
+    """One message as it is stored. `outcome` is what it would be if nothing like it had come before."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    inbound: UUID = Field(default_factory=uuid4)
+    tenant: str
+    protocol: Literal["fhir", "hl7v2"]
+    sender: str | None
+    source: str
+    transport_key: str
+    sha256: str
+    media_type: str
+    kind: str
+    received_at: datetime
+    outcome: Literal["accepted", "asked", "noted", "refused"]
+    path: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    referral: NewReferral | None = Field(default=None, repr=False)
+    asks: tuple[Row, ...] = Field(default=(), repr=False)
+
+
+class Stored(BaseModel):
+    """What became of it. Of a repeat, `inbound` and `asks` are those of the first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Outcome
+    journey: str | None
+    inbound: UUID
+    asks: tuple[str, ...]
+
+
+async def take_in(database: Database, message: NewMessage, raw: bytes) -> Stored:
+    """Store a message and what it means, in one statement (`continuum.take_in`).
+
+    Whoever inserts a referral's row first starts its journey; all others learn which it is. Same referral and same
+    bytes: a duplicate. Same referral, other bytes: an amendment, for review. Same delivery (transport key), other
+    bytes: a conflict, which is kept and changes nothing.
+    """
+    found = await database.value("select continuum.take_in($1, $2)", message.model_dump(mode="json"), raw)
+    return Stored.model_validate(found)
+
+
+class AskRow(BaseModel):
+    """An ask as it stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    inbound: UUID
+    tenant: str
+    sender: str | None
+    name: str
+    about: Row = Field(repr=False)
+    data: Row
+    note: str | None = Field(repr=False)
+    journey: str | None
+    status: str
+    code: str | None
+    reason: str | None
+    result: Row | None
+    attempts: int
+    asked_at: datetime
+
+
+_ASK = "id, inbound, tenant, sender, name, about, data, note, journey, status, code, reason, result, attempts, asked_at"
+
+
+async def asks_to_do(database: Database, limit: int = 20) -> list[AskRow]:
+    """Asks that are due, oldest first, leased to the caller: others leave them alone for a while."""
+    rows = await database.fetch(
+        f"""
+        with due as (
+            select id from continuum.ask where status = 'waiting' and due_at <= now()
+            order by due_at, id limit $1 for update skip locked)
+        update continuum.ask a set due_at = now() + make_interval(secs => $2), attempts = a.attempts + 1
+        from due where a.id = due.id returning {", ".join(f"a.{c.strip()}" for c in _ASK.split(","))}
+        """,  # noqa: S608 - names of our own columns
+        limit,
+        LEASE_SECONDS,
+    )
+    return sorted((AskRow(**dict(r)) for r in rows), key=lambda a: (a.asked_at, a.id))
+
+
+async def ask(database: Database, id_: str, tenant: str | None = None) -> AskRow | None:
+    """One ask; of one tenant, where that is given."""
+    row = await database.row(
+        f"select {_ASK} from continuum.ask where id = $1 and ($2::text is null or tenant = $2)",  # noqa: S608
+        id_,
+        tenant,
+    )
+    return AskRow(**dict(row)) if row else None
+
+
+async def settle(
+    database: Database,
+    id_: str,
+    status: str,
+    *,
+    journey: str | None = None,
+    code: str | None = None,
+    reason: str | None = None,
+    result: Row | None = None,
+    by: str | None = None,
+) -> bool:
+    """Say how an ask ended. False when it was settled otherwise before: the first word stands."""
+    return bool(
+        await database.value(
+            "update continuum.ask set status = $2, journey = coalesce($3, journey), code = $4, reason = $5,"
+            " result = $6, settled_by = $7, settled_at = now()"
+            " where id = $1 and status not in ('done', 'dismissed') returning true",
+            id_,
+            status,
+            journey,
+            code,
+            reason,
+            result,
+            by,
+        )
+    )
+
+
+async def try_later(database: Database, id_: str, seconds: float, reason: str) -> None:
+    """It cannot be done yet; `reason` says why to whoever looks."""
+    await database.execute(
+        "update continuum.ask set due_at = now() + make_interval(secs => $2), reason = $3"
+        " where id = $1 and status = 'waiting'",
+        id_,
+        seconds,
+        reason,
+    )
+
+
+async def replay(database: Database, tenant: str, id_: str, by: str, journey: str | None = None) -> bool:
+    """Try a dead, refused or quarantined ask once more, perhaps for the journey that a person named."""
+    return bool(
+        await database.value(
+            "update continuum.ask set status = 'waiting', attempts = 0, due_at = now(), code = null, reason = null,"
+            " journey = coalesce($4, journey), settled_at = null, settled_by = $3"
+            " where id = $1 and tenant = $2 and status in ('dead', 'refused', 'quarantined') returning true",
+            id_,
+            tenant,
+            by,
+            journey,
+        )
+    )
+
+
+async def asks(database: Database, tenant: str, statuses: tuple[str, ...], limit: int = 200) -> list[Row]:
+    """Asks of these statuses, oldest first, without what they say of a patient."""
+    rows = await database.fetch(
+        "select a.id, a.name, a.sender, i.kind, i.protocol, a.journey, a.status, a.code, a.reason, a.attempts,"
+        " a.asked_at, a.inbound from continuum.ask a join continuum.inbound i on i.id = a.inbound"
+        " where a.tenant = $1 and a.status = any($2) order by a.recorded_at, a.id limit $3",
+        tenant,
+        list(statuses),
+        limit,
+    )
+    return [dict(r) for r in rows]
+
+
+async def messages(database: Database, tenant: str, *, outcome: str | None = None, limit: int = 200) -> list[Row]:
+    """What came in last, newest first, without the bytes."""
+    rows = await database.fetch(
+        "select id, protocol, sender, source, kind, outcome, journey, code, reason, path, recorded_at"
+        " from continuum.inbound where tenant = $1 and ($2::text is null or outcome = $2)"
+        " order by recorded_at desc, id limit $3",
+        tenant,
+        outcome,
+        limit,
+    )
+    return [dict(r) for r in rows]
+
+
+async def raw(database: Database, tenant: str, inbound: UUID) -> tuple[bytes, str] | None:
+    """The bytes of a message as they came, and their media type."""
+    row = await database.row(
+        "select raw, media_type from continuum.inbound where tenant = $1 and id = $2", tenant, inbound
+    )
+    return (row["raw"], row["media_type"]) if row else None
