@@ -27,6 +27,8 @@ from channels.mail import Mail
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
 from continuum.settings import Settings
+from gateway.context import ConnectedTemporal
+from gateway.inbound.relaying import AskRelay
 from gateway.relay import Relay
 from records.database import Database, DatabaseAway
 from workflows.connection import STAGES, TASK_QUEUE, connect, workflow_runner
@@ -99,7 +101,12 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
         database, Mail(settings.mail()), domain=settings.mail_domain, after_seconds=settings.digest_seconds
     )
     relay = Relay(client, database, must_be_signed=settings.pathways_must_be_signed)
-    return [asyncio.create_task(relay.run(stop)), asyncio.create_task(digests.run(stop))]
+    asks = AskRelay(ConnectedTemporal(client), database)
+    return [
+        asyncio.create_task(relay.run(stop)),
+        asyncio.create_task(asks.run(stop)),
+        asyncio.create_task(digests.run(stop)),
+    ]
 
 
 async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from fastapi import Request
 from temporalio.client import Client
 
+from gateway.access.settings import AccessSettings
 from records.database import Database
 from workflows.connection import connect
 
@@ -29,6 +30,8 @@ class GatewaySettings:
     must_be_signed: bool = True
     unknown_senders: bool = False
     """Whether HL7 v2 messages of senders nobody registered are taken (the embedded stack, tests)."""
+    access: AccessSettings = field(default_factory=AccessSettings)
+    """Who gets in, and how often they may ask."""
 
 
 class Temporal(Protocol):
@@ -55,6 +58,17 @@ class LazyTemporal:
             except (RuntimeError, TimeoutError):
                 raise TemporalAway("Temporal cannot be reached") from None
         return self._client
+
+
+@dataclass(frozen=True)
+class ConnectedTemporal:
+    """A client that is there already: the worker's."""
+
+    connected: Client
+
+    async def client(self) -> Client:
+        """See `Temporal`."""
+        return self.connected
 
 
 @dataclass

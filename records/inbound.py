@@ -96,6 +96,7 @@ class AskRow(BaseModel):
     name: str
     about: Row = Field(repr=False)
     data: Row
+    actor: Row | None
     note: str | None = Field(repr=False)
     journey: str | None
     status: str
@@ -106,7 +107,7 @@ class AskRow(BaseModel):
     asked_at: datetime
 
 
-_ASK = "id, inbound, tenant, sender, name, about, data, note, journey, status, code, reason, result, attempts, asked_at"
+_ASK = "id, inbound, tenant, sender, name, about, data, actor, note, journey, status, code, reason, result, attempts, asked_at"
 
 
 async def asks_to_do(database: Database, limit: int = 20) -> list[AskRow]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from care.actor import Actor
 from gateway.fhir.incoming import IncomingIdentifier, IncomingReferral
 
 Protocol = Literal["fhir", "hl7v2"]
@@ -55,6 +56,8 @@ class About(Said):
     """The order, as `IncomingReferral.referral_id` names it, among those that the same sender sent."""
     patient: tuple[IncomingIdentifier, ...] = Field(default=(), repr=False)
     """The patient's numbers: the journey is theirs if they have exactly one open."""
+    prior: tuple[IncomingIdentifier, ...] = Field(default=(), repr=False)
+    """Of a merge: the numbers that were given up for those of `patient`."""
 
 
 class Ask(Said):
@@ -65,6 +68,8 @@ class Ask(Said):
     about: About
     data: dict[str, Any] = {}
     """Fields of the action: ids, codes, numbers, times. Never free text."""
+    actor: Actor | None = None
+    """Who asks, where a signed-in person does; else it is Continuum, on behalf of the system that sent it."""
     note: str | None = Field(default=None, repr=False)
     """Words for the record; they stay in PostgreSQL."""
 
@@ -96,5 +101,3 @@ def source_of(sender: str | None, claimed: str) -> str:
     """Whose names these are. What a message claims of its source counts only within what its sender may speak for, so
     that nobody can take the number of another's referral."""
     return claimed if sender is None else f"{sender}|{claimed}"
-
-

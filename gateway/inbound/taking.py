@@ -92,7 +92,7 @@ def message_of(envelope: Envelope, meaning: Meaning) -> inbound.NewMessage:
 
 
 def _ask(ask: Ask) -> inbound.Row:
-    return {"id": f"ask-{secrets.token_hex(12)}", **ask.model_dump(mode="json"), "journey": None}
+    return {"id": f"ask-{secrets.token_hex(12)}", **ask.model_dump(mode="json")}
 
 
 def _referral(envelope: Envelope, meaning: NewReferral) -> inbound.NewReferral:

@@ -6,6 +6,7 @@ alter table continuum.referral
     add column birth_date text,
     add column gender  text,
     add column matched boolean not null default true; -- whether codes and words were held against the pathways already
+create index patient_identifiers on continuum.patient using gin (identifiers jsonb_path_ops);
 create index referral_sender on continuum.referral (tenant, sender, referral_id);
 
 alter table continuum.inbound drop constraint inbound_outcome_check;
@@ -29,6 +30,7 @@ create table continuum.ask (
     name        text        not null,
     about       jsonb       not null,
     data        jsonb       not null default '{}',
+    actor       jsonb,
     note        text,
     journey     text,
     status      text        not null default 'waiting'
@@ -161,9 +163,9 @@ begin
             update referral r set patient = person.id from person where r.journey = whose;
         end if;
     elsif said = 'asked' then
-        insert into ask (id, inbound, tenant, sender, name, about, data, note, journey, asked_at)
-        select x->>'id', message, here, d->>'sender', x->>'name', x->'about', x->'data', x->>'note', x->>'journey',
-               (d->>'received_at')::timestamptz
+        insert into ask (id, inbound, tenant, sender, name, about, data, actor, note, asked_at)
+        select x->>'id', message, here, d->>'sender', x->>'name', x->'about', x->'data', nullif(x->'actor', 'null'),
+               x->>'note',               (d->>'received_at')::timestamptz
         from jsonb_array_elements(d->'asks') as x;
         select jsonb_agg(x->>'id') into asks from jsonb_array_elements(d->'asks') as x;
     end if;

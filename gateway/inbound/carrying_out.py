@@ -1,0 +1,182 @@
+"""What a message asks of a journey is carried out: by the relay, or at once for a caller who waits for the answer.
+
+    waiting -> done          the journey took it
+            -> refused       the journey said no, and why; the sender is told where its protocol has a way
+            -> quarantined   a person has to say whom it is about, or what to do
+            -> dead          it cannot be carried out: tried in vain, or it makes the code fall over
+
+Carried out twice, it changes nothing twice: the ask's id is the action's id, and the journal takes that once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from care.action import ACTIONS, Answer
+from care.actor import Actor, system
+from gateway.acting import ActionRefused, NotConfirmed, perform
+from gateway.context import Temporal, TemporalAway
+from gateway.inbound import deeds
+from gateway.inbound.finding import Found, NotYet, Unclear, find
+from gateway.inbound.meaning import About
+from records import inbound
+from records.database import Database, DatabaseAway
+from records.inbound import AskRow
+
+log = structlog.get_logger(__name__)
+
+DEADLINE = timedelta(seconds=5)
+POISONED_AFTER = 5
+"""Attempts at an ask that makes our own code fall over."""
+WAITED_LONG_ENOUGH = 40
+"""Attempts at an ask whose journey never came: about a day and a half."""
+LONGEST_PAUSE = 3600.0
+MOVING = frozenset({"StageMoved", "VersionMoved", "NotBegun", "LadderMoved"})
+"""Refusals that only mean: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now; tried again after a pause."""
+
+    reason: str
+
+
+async def carry_out(
+    database: Database, temporal: Temporal, ask_id: str, *, deadline: timedelta = DEADLINE
+) -> AskRow | None:
+    """Carry an ask out, unless it is settled already. Returns it as it stands then; None where there is none.
+
+    Raises DatabaseAway.
+    """
+    ask = await inbound.ask(database, ask_id)
+    if ask is None or ask.status != "waiting":
+        return ask
+    await attempt(database, temporal, ask, deadline=deadline)
+    return await inbound.ask(database, ask_id)
+
+
+async def attempt(database: Database, temporal: Temporal, ask: AskRow, *, deadline: timedelta = DEADLINE) -> None:
+    """One attempt; whatever comes of it is written to the ask."""
+    try:
+        async with asyncio.timeout((deadline * 2).total_seconds()):
+            await _attempt(database, temporal, ask, deadline)
+    except DatabaseAway:
+        raise
+    except TemporalAway as away:
+        await inbound.try_later(database, ask.id, 2.0, str(away))
+    except Exception as error:  # whatever it is, it is this message's and holds up no other
+        log.warning("ask_failed", ask=ask.id, name=ask.name, error=type(error).__name__, attempts=ask.attempts)
+        reason = f"our own code failed on it ({type(error).__name__})"
+        if ask.attempts >= POISONED_AFTER:
+            await inbound.settle(database, ask.id, "dead", code="exception", reason=reason)
+        else:
+            await inbound.try_later(database, ask.id, pause(ask.attempts), reason)
+
+
+async def _attempt(database: Database, temporal: Temporal, ask: AskRow, deadline: timedelta) -> None:
+    if ask.name in deeds.OF_THE_REGISTER:
+        await deeds.OF_THE_REGISTER[ask.name](database, ask)
+        return
+    about = About.model_validate(ask.about)
+    found = Found(ask.journey, about.visit) if ask.journey else await find(database, ask.tenant, ask.sender, about)
+    match found:
+        case NotYet(reason) if ask.attempts >= WAITED_LONG_ENOUGH:
+            await inbound.settle(database, ask.id, "quarantined", code="not-found", reason=reason)
+        case NotYet(reason):
+            await inbound.try_later(database, ask.id, pause(ask.attempts), reason)
+        case Unclear(reason):
+            await inbound.settle(database, ask.id, "quarantined", code="not-found", reason=reason)
+        case Found():
+            await _act(database, temporal, ask, found, deadline)
+
+
+async def _act(database: Database, temporal: Temporal, ask: AskRow, found: Found, deadline: timedelta) -> None:
+    decided = await _decided(database, ask, found)
+    match decided:
+        case deeds.Wait(reason):
+            await inbound.try_later(database, ask.id, pause(ask.attempts), reason)
+        case deeds.Quarantine(reason):
+            await inbound.settle(
+                database, ask.id, "quarantined", journey=found.journey, code="business-rule", reason=reason
+            )
+        case deeds.Refuse(code, reason):
+            await inbound.settle(database, ask.id, "refused", journey=found.journey, code=code, reason=reason)
+        case deeds.Nothing(reason):
+            await inbound.settle(database, ask.id, "done", journey=found.journey, reason=reason, result={})
+        case _:
+            await _perform(database, temporal, ask, found, decided, deadline)
+
+
+async def _decided(database: Database, ask: AskRow, found: Found) -> deeds.Decision:
+    if ask.name in ACTIONS:
+        return [(ask.name, ask.data)]
+    deed = deeds.OF_A_JOURNEY.get(ask.name)
+    if deed is None:
+        return deeds.Refuse("not-supported", "this version of Continuum knows nothing of that name")
+    return await deed(database, ask, found)
+
+
+async def _perform(
+    database: Database,
+    temporal: Temporal,
+    ask: AskRow,
+    found: Found,
+    actions: Sequence[tuple[str, dict[str, Any]]],
+    deadline: timedelta,
+) -> None:
+    client = await temporal.client()
+    answer: Answer | None = None
+    for number, (name, data) in enumerate(actions):
+        action_id = ask.id if number == 0 else f"{ask.id}.{number}"
+        note = {"note": ask.note} if ask.note and number == 0 else {}
+        try:
+            answer = await perform(
+                client,
+                database,
+                journey=found.journey,
+                name=name,
+                data={**data, **note},
+                actor=actor_of(ask),
+                action_id=action_id,
+                deadline=deadline,
+            )
+        except ActionRefused as refused:
+            await _refused(database, ask, found, refused, name)
+            return
+        except NotConfirmed:
+            await inbound.try_later(database, ask.id, pause(ask.attempts), "the journey has not confirmed it yet")
+            return
+    result = answer.model_dump(mode="json") if answer else {}
+    await deeds.after(database, ask, found, result)
+    await inbound.settle(database, ask.id, "done", journey=found.journey, result=result)
+
+
+async def _refused(database: Database, ask: AskRow, found: Found, refused: ActionRefused, name: str) -> None:
+    if refused.kind in MOVING:
+        await inbound.try_later(database, ask.id, 0.5, str(refused))
+        return
+    await inbound.settle(
+        database, ask.id, "refused", journey=found.journey, code=refused.kind, reason=f"{name}: {refused}"
+    )
+
+
+def actor_of(ask: AskRow) -> Actor:
+    """Who acts: a person or a patient as themselves, a system through Continuum and on its own behalf."""
+    if ask.actor is not None:
+        return Actor.model_validate(ask.actor)
+    kind, _, id_ = (ask.sender or "").partition(":")
+    if kind == "client":
+        return Actor(person="continuum", role="system", tenant=ask.tenant, on_behalf_of=id_)
+    return system(ask.tenant)
+
+
+def pause(attempts: int) -> float:
+    """Seconds until the next attempt."""
+    return float(min(LONGEST_PAUSE, 2 ** min(attempts, 12)))
