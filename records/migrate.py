@@ -80,7 +80,7 @@ async def _apply(connection: asyncpg.Connection, app_role: str) -> list[str]:
 
 
 async def _grant(connection: asyncpg.Connection, app_role: str) -> None:
-    """What the application may do: insert and read the journal, never change it; no deleting anywhere."""
+    """What the application may do: insert and read the journal, never change it; delete nothing that anybody did."""
     role = '"' + app_role.replace('"', '""') + '"'
     async with connection.transaction():
         await connection.execute(
@@ -90,6 +90,8 @@ async def _grant(connection: asyncpg.Connection, app_role: str) -> None:
             f"revoke update, delete, truncate on continuum.directory_change from {role};"
             f"revoke update, delete, truncate on continuum.patient_merge from {role};"
             f"revoke update on continuum.inbound from {role};"
+            f"revoke update, delete, truncate on continuum.audit from {role};"
+            f"grant delete on continuum.jti, continuum.throttle to {role};"
             f"grant execute on all functions in schema continuum to {role};"
             f"grant select on public.continuum_migration to {role};"
         )

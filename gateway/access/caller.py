@@ -13,6 +13,9 @@ Kind = Literal["system", "person", "patient"]
 CallerRole = Literal["system", "physician", "coordinator", "therapist", "author", "auditor", "operator", "patient"]
 """`system` is a registered client (a hospital's record system); all others are people."""
 
+WHOLE_TENANT = "continuum/whole-tenant"
+"""The scope of a system that sees all referrals of its tenant, the clinic's own record system for instance."""
+
 ACTS_AS: dict[CallerRole, Role] = {
     "system": "referrer",
     "physician": "referrer",
@@ -47,8 +50,9 @@ class Caller(BaseModel):
 
     @property
     def sees_own_only(self) -> bool:
-        """A referrer (a system or a physician) sees the referrals they sent, a patient their own; staff the tenant's."""
-        return not self.roles & {"coordinator", "therapist", "auditor", "operator"}
+        """A referrer (a system or a physician) sees the referrals they sent, a patient their own; staff the tenant's,
+        and so does a system that was trusted with it."""
+        return not (self.roles & {"coordinator", "therapist", "auditor", "operator"} or WHOLE_TENANT in self.scopes)
 
     def actor(self) -> Actor:
         """Who acts, for the journal. Raises LookupError for whoever may act on no journey."""
