@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["service-request", "bundle-message", "bundle-transaction", "bundle-collection"]
+Kind = Literal["service-request", "bundle-message", "bundle-transaction", "bundle-collection", "hl7v2"]
 
 
 class Incoming(BaseModel):

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from gateway.inbound.decisions.decision import Decision as Decision
+from gateway.inbound.decisions.decision import Nothing as Nothing
+from gateway.inbound.decisions.decision import Quarantine as Quarantine
+from gateway.inbound.decisions.decision import Refuse as Refuse
+from gateway.inbound.decisions.decision import Wait as Wait
 from gateway.inbound.finding import Found
 from records.database import Database
 from records.inbound import AskRow
 
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Something that has to come first has not come yet."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """A person decides."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """It cannot be done, and never will."""
-
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """It is so already, or nothing follows from it."""
-
-    reason: str
-
-
-Decision = Sequence[tuple[str, dict[str, Any]]] | Wait | Quarantine | Refuse | Nothing
 Deed = Callable[[Database, AskRow, Found], Awaitable[Decision]]
 
 OF_A_JOURNEY: dict[str, Deed] = {}
