@@ -16,9 +16,11 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from channels.egress import Egress
 from gateway.access.authentication import Authentication, NotAdmitted, NotAuthenticated
 from gateway.access.caller import Caller
 from gateway.access.edge import GUARDED, Edge
+from gateway.access.jwks import RemoteKeys
 from gateway.access.keyring import Keyring
 from gateway.access.limits import Limits
 from gateway.access.policy import Policy, policy_of
@@ -26,6 +28,7 @@ from gateway.access.tokens import Tokens
 from gateway.answers import Problem, away
 from gateway.context import Gateway
 from records.audit import Audit, AuditEntry
+from records.clients import SpentAssertions
 from records.database import DatabaseAway, DatabaseRefused
 
 NOBODY = "nobody"
@@ -42,6 +45,8 @@ class Access:
     keyring: Keyring
     tokens: Tokens
     authentication: Authentication
+    remote_keys: RemoteKeys
+    spent: SpentAssertions
     limits: Limits
     audit: Audit
 
@@ -73,6 +78,8 @@ def open_access(gateway: Gateway) -> Access:
         keyring=keyring,
         tokens=tokens,
         authentication=Authentication(database, keyring, tokens),
+        remote_keys=RemoteKeys(Egress(settings.allowed_private)),
+        spent=SpentAssertions(database),
         limits=Limits(
             database,
             requests_per_minute=settings.requests_per_minute,
@@ -162,7 +169,7 @@ class _Guard:
                 raise NotAuthenticated
             row.caller = caller = await access.authentication.caller(token)
         except NotAuthenticated:
-            if wait := await access.limits.wait_after_failure(_source(scope)):
+            if wait := await access.limits.wait_after_failure(source_of(scope)):
                 raise too_often(wait) from None
             raise await row.refused(_sign_in(token)) from None
         except NotAdmitted:
@@ -249,7 +256,7 @@ def _bearer(scope: Scope) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-def _source(scope: Scope) -> str:
+def source_of(scope: Scope) -> str:
     """The other end of the connection."""
     client = scope.get("client")
     return f"address:{client[0]}" if client else "address:unknown"
