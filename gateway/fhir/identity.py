@@ -60,11 +60,13 @@ def _house(message: Message, order: Order, requester: IncomingRequester) -> str 
 
 def referral_id_of(at: Located, request: ServiceRequest, sha256: str) -> str:
     """The order's name at its sender; the bytes themselves when it gives none."""
-    return _name_of_order(at, request) or f"sha256:{sha256}"
+    return name_of_order(at, request) or f"sha256:{sha256}"
 
 
-def _name_of_order(at: Located, request: ServiceRequest) -> str | None:
-    """The placer's identifier with a system; else the resource's id, or the one its fullUrl gives it; else an
+def name_of_order(at: Located, request: ServiceRequest) -> str | None:
+    """What names an order at its sender; None where it says nothing.
+
+    The placer's identifier with a system; else the resource's id, or the one its fullUrl gives it; else an
     identifier without a system, which ranks last because real messages repeat such values for other orders.
     """
     identifiers = [one for one in request.identifier if one.value and one.use != "old"]
@@ -93,7 +95,7 @@ def replaced_by(message: Message, order: Order) -> tuple[str, ...]:
 def _replaced(message: Message, at: Located, reference: Reference) -> str | None:
     found = message.resolve(reference, at)
     if found is not None and found.resource_type == "ServiceRequest":
-        return _name_of_order(found, found.read(ServiceRequest))
+        return name_of_order(found, found.read(ServiceRequest))
     path = f"{at.path}.replaces"
     if reference.identifier is not None and reference.identifier.value:
         identifier = reference.identifier

@@ -26,6 +26,9 @@ _CONDITIONAL = re.compile(r"(?P<type>[A-Z][A-Za-z]+)\?identifier=(?P<system>[^|&
 MAX_ENTRIES = 5_000
 """A whole record of a long life has a few hundred."""
 
+NAMED = frozenset({"ServiceRequest", "Task", "QuestionnaireResponse", "Observation", "Appointment"})
+"""Types that may come alone."""
+
 AnyKey = TypeVar("AnyKey", bound=Hashable)
 
 
@@ -141,7 +144,8 @@ def is_absolute(reference: str) -> bool:
 
 
 def _bare_path(kind: str) -> str:
-    return kind if kind == "ServiceRequest" else "$"
+    """A type that we read is named; any other word is the sender's, and is not repeated."""
+    return kind if kind in NAMED else "$"
 
 
 def _entries(bundle: Bundle) -> tuple[Located, ...]:

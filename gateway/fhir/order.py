@@ -54,33 +54,65 @@ _NOT_AN_ORDER = {
 }
 _OLD_ORDERS = frozenset({"ReferralRequest", "ProcedureRequest"})
 _OVER = frozenset({"rejected", "cancelled", "failed", "completed", "entered-in-error"})
-_TASK_CODES = "http://hl7.org/fhir/CodeSystem/task-code"
+TASK_CODES = "http://hl7.org/fhir/CodeSystem/task-code"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """The order found, judged, and what of the message speaks about it."""
+class NamedOrder:
+    """The order that a message is about, whatever the message wants of it, and what else in it speaks of that order."""
 
     at: Located
     request: ServiceRequest
-    status: Status
-    intent: str
     kind: Kind
     header: tuple[Located, MessageHeader] | None
     tasks: tuple[tuple[Located, Task], ...]
 
 
-def find_order(message: Message) -> Order:
-    """The one order of this message, fit to become a referral, or `RefusedError`."""
+@dataclass(frozen=True, slots=True)
+class Order(NamedOrder):
+    """An order that was judged fit to become a referral."""
+
+    status: Status
+    intent: str
+
+
+def named_order(message: Message) -> NamedOrder:
+    """The one order that this message is about, or `RefusedError`."""
     kind = _kind(message)
     header = _header(message, kind)
     tasks = tuple((at, at.read(Task)) for at in message.of_type("Task"))
     at = _chosen(message, header, tasks)
-    request = at.read(ServiceRequest)
-    status, intent = judge(request, at.path, plan_allowed=_plan_allowed(header))
     about = tuple((where, task) for where, task in tasks if _focuses(message, where, task, at))
-    _refuse_cancellation(message, tasks, at, about)
-    return Order(at, request, status, intent, kind, header, about)
+    return NamedOrder(at, at.read(ServiceRequest), kind, header, about)
+
+
+def find_order(message: Message) -> Order:
+    """The one order of this message, fit to become a referral, or `RefusedError`."""
+    named = named_order(message)
+    status, intent = judge(named.request, named.at.path, plan_allowed=_plan_allowed(named.header))
+    _refuse_cancellation(named.tasks)
+    return Order(named.at, named.request, named.kind, named.header, named.tasks, status, intent)
+
+
+def order_in_task(message: Message) -> Order:
+    """The order that a Task brings along, contained, and asks us to fulfil.
+
+    A contained resource has no identity outside its Task, so its identifier has to say which order it is.
+    """
+    (task_at,) = message.entries
+    task = task_at.read(Task)
+    at = message.resolve(task.focus, task_at) if task.focus else None
+    if at is None or at.resource_type != "ServiceRequest":
+        reason = "focus names no order in this Task; send the order with it, contained"
+        raise RefusedError("required", reason, f"{task_at.path}.focus")
+    request = at.read(ServiceRequest)
+    if not any(one.system and one.value for one in request.identifier):
+        reason = "a contained order has an identifier with a system, which says which order it is"
+        raise RefusedError("required", reason, f"{at.path}.identifier")
+    status, intent = judge(request, at.path)
+    tasks = ((task_at, task),)
+    _refuse_cancellation(tasks)
+    return Order(at, request, "service-request", None, tasks, status, intent)
 
 
 def judge(request: ServiceRequest, path: str, *, plan_allowed: bool = False) -> tuple[Status, str]:
@@ -194,15 +226,15 @@ def _focuses(message: Message, at: Located, task: Task, order: Located) -> bool:
     return task.focus is not None and order in _pointed_at(message, [(at, task.focus)])
 
 
-def _refuse_cancellation(
-    message: Message,
-    tasks: tuple[tuple[Located, Task], ...],
-    order: Located,
-    about: tuple[tuple[Located, Task], ...],
-) -> None:
+def asks_to_abort(task: Task) -> bool:
+    """Whether a Task asks that what it focuses on be cancelled."""
+    return task.code is not None and task.code.has(TASK_CODES, "abort")
+
+
+def _refuse_cancellation(about: tuple[tuple[Located, Task], ...]) -> None:
     """A Task that asks to end this order, or one already over, is no new referral."""
     for at, task in about:
-        if task.code is not None and task.code.has(_TASK_CODES, "abort"):
+        if asks_to_abort(task):
             reason = "this asks to cancel an order (Task abort); it starts no referral"
             raise RefusedError("business-rule", reason, f"{at.path}.code")
     if about and all(task.status in _OVER for _, task in about):

@@ -10,7 +10,7 @@ from gateway.fhir.identity import referral_id_of, replaced_by, source_of, transp
 from gateway.fhir.incoming import Code, IncomingReferral
 from gateway.fhir.message import Message
 from gateway.fhir.models import CodeableConcept, Condition
-from gateway.fhir.order import Order, find_order
+from gateway.fhir.order import Order, find_order, order_in_task
 from gateway.fhir.people import patient_of, requester_of
 from gateway.fhir.refusal import Refusal, RefusedError
 
@@ -26,16 +26,28 @@ def read_referral(raw: bytes, *, default_source: str = "file") -> IncomingReferr
     sender when the message does not: the caller knows by which door it came.
     """
     try:
-        return _read(raw, default_source)
+        return referral_in(Message(decode_object(raw)), sha256_of(raw), default_source=default_source)
     except RefusedError as refused:
         return refused.refusal
 
 
-def _read(raw: bytes, default_source: str) -> IncomingReferral:
-    message = Message(decode_object(raw))
-    order = find_order(message)
+def sha256_of(raw: bytes) -> str:
+    """The digest by which these bytes are known again."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def referral_in(message: Message, sha256: str, *, default_source: str) -> IncomingReferral:
+    """As `read_referral`, of a message that was decoded already. Raises RefusedError."""
+    return _referral(message, find_order(message), sha256, default_source)
+
+
+def referral_in_task(message: Message, sha256: str, *, default_source: str) -> IncomingReferral:
+    """The referral that a Task with a contained order asks us to fulfil. Raises RefusedError."""
+    return _referral(message, order_in_task(message), sha256, default_source)
+
+
+def _referral(message: Message, order: Order, sha256: str, default_source: str) -> IncomingReferral:
     request = order.request
-    sha256 = hashlib.sha256(raw).hexdigest()
     patient = patient_of(message, order)
     requester = requester_of(message, order)
     asked = _concepts(request.code, *request.category, *request.order_detail)
