@@ -179,6 +179,30 @@ class NoteAmendment(Action):
     """The referrer's system sent the same referral with other content; it is stored, and a person has to look."""
 
 
+class NoteCancellation(Action):
+    """The referrer's system asks to cancel."""
+
+
+class ReviewCancellation(Action):
+    """Whether care that has begun ends because the referrer asked for it."""
+
+    decision: Literal["agreed", "declined"]
+
+
+class NoteMessage(Action):
+    """A message of another system that no rule decides; a person has to look at it."""
+
+    message: ActionId
+    about: Slug
+    """In a word of ours: `hospital_discharge`."""
+
+
+class ReviewMessage(Action):
+    """What came of looking at the messages of other systems that waited."""
+
+    outcome: Literal["acted_on", "not_related", "no_change_needed"]
+
+
 class NoteUndelivered(Action):
     """A message came back, or could not leave after all; somebody has to tell the person another way."""
 

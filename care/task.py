@@ -39,6 +39,8 @@ TaskKind = Literal[
     "call_patient",
     "review_hold",
     "review_amendment",
+    "review_cancellation",
+    "review_message",
     "review_duplicate",
     "deliver_notice",
     "give_help",
@@ -379,6 +381,23 @@ TASKS: dict[TaskKind, TaskRule] = {
         1,
         "review_amendment",
         starts="the same referral comes with other content",
+    ),
+    "review_cancellation": _task(
+        "Decide whether to cancel, as the referrer asks",
+        "triage",
+        1,
+        "review_cancellation",
+        starts="the referrer asks to cancel care that has begun",
+        ends="the journey ends",
+        source="started work is not cancelled by its placer, who asks for it: HL7 Clinical Order Workflows; "
+        "1 open day: design choice, not clinically reviewed",
+    ),
+    "review_message": _task(
+        "Look at a message of another system",
+        "intake",
+        1,
+        "review_message",
+        starts="a message comes that no rule decides: a discharge from hospital without a procedure, ...",
     ),
     "review_duplicate": _task(
         "Review two journeys of one patient",

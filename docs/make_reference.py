@@ -33,6 +33,7 @@ REFERENCE = Path(__file__).parent / "reference"
 WRITTEN = "This page is written by `docs/make_reference.py`. Do not edit it by hand.\n"
 
 WORDS = {
+    "about": "a word of ours: `hospital_discharge`",
     "authorised_visits": "whole number of visits",
     "conditions": "a list of conditions' ids",
     "dose": "`{visits, weeks, visits_per_week, visit_minutes}`, any of them",
@@ -51,6 +52,7 @@ WORDS = {
     "to": "`person:ID` or `queue:NAME`; `hand_over`: a person's id",
     "visits": "whole number of visits",
     "flag": "a red flag's id",
+    "message": "the id of what a message asks",
     "minutes": "whole number of minutes",
     "modalities": "a list of treatments' ids",
     "pathway": "a pathway's id",

@@ -107,7 +107,10 @@ class AskRow(BaseModel):
     asked_at: datetime
 
 
-_ASK = "id, inbound, tenant, sender, name, about, data, actor, note, journey, status, code, reason, result, attempts, asked_at"
+_ASK = (
+    "id, inbound, tenant, sender, name, about, data, actor, note, journey, status, code, reason, result, attempts,"
+    " asked_at"
+)
 
 
 async def asks_to_do(database: Database, limit: int = 20) -> list[AskRow]:

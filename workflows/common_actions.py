@@ -14,7 +14,7 @@ from workflows.task_actions import TaskActions
 with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.draft import Draft
-    from care.steps import amendments, common, corrections, endings, messages, screening
+    from care.steps import amendments, cancellations, common, corrections, endings, inbound, messages, screening
 
 
 class CommonActions(TaskActions):
@@ -147,6 +147,38 @@ class CommonActions(TaskActions):
     @review_amendment.validator
     def _check_review_amendment(self, action: act.ReviewAmendment) -> None:
         self.check(action, amendments.review_amendment)
+
+    @workflow.update(description="The referrer's system asks to cancel.")
+    async def note_cancellation(self, action: act.NoteCancellation) -> act.Answer:
+        return await self.carry_out(action, cancellations.note_cancellation)
+
+    @note_cancellation.validator
+    def _check_note_cancellation(self, action: act.NoteCancellation) -> None:
+        self.check(action, cancellations.note_cancellation)
+
+    @workflow.update(description="Decide whether care ends because the referrer asks for it.")
+    async def review_cancellation(self, action: act.ReviewCancellation) -> act.Answer:
+        return await self.carry_out(action, cancellations.review_cancellation)
+
+    @review_cancellation.validator
+    def _check_review_cancellation(self, action: act.ReviewCancellation) -> None:
+        self.check(action, cancellations.review_cancellation)
+
+    @workflow.update(description="A message of another system has to be looked at.")
+    async def note_message(self, action: act.NoteMessage) -> act.Answer:
+        return await self.carry_out(action, inbound.note_message)
+
+    @note_message.validator
+    def _check_note_message(self, action: act.NoteMessage) -> None:
+        self.check(action, inbound.note_message)
+
+    @workflow.update(description="Say what came of looking at a message of another system.")
+    async def review_message(self, action: act.ReviewMessage) -> act.Answer:
+        return await self.carry_out(action, inbound.review_message)
+
+    @review_message.validator
+    def _check_review_message(self, action: act.ReviewMessage) -> None:
+        self.check(action, inbound.review_message)
 
     @workflow.update(description="An undelivered message was dealt with.")
     async def settle_notice(self, action: act.SettleNotice) -> act.Answer:

@@ -35,10 +35,15 @@ def resume(d: Draft, a: act.Resume) -> None:
 
 def withdraw(d: Draft, a: act.Withdraw) -> None:
     """Patient or referrer no longer want it: nothing more is sent to the patient; the referrer is told."""
+    end_withdrawn(d, a.reason)
+
+
+def end_withdrawn(d: Draft, reason: act.WithdrawReason) -> None:
+    """The journey ends because it is no longer wanted."""
     cancel_visits(d, "withdrawn")
     d.stop_messages()
-    d.write("withdrawn", f"Withdrawn: {words(a.reason)}", reason=a.reason)
-    d.answer_referrer("cancelled", "6.0", reason=a.reason)
+    d.write("withdrawn", f"Withdrawn: {words(reason)}", reason=reason)
+    d.answer_referrer("cancelled", "6.0", reason=reason)
     d.close("withdrawn")
 
 

@@ -165,7 +165,7 @@ begin
     elsif said = 'asked' then
         insert into ask (id, inbound, tenant, sender, name, about, data, actor, note, asked_at)
         select x->>'id', message, here, d->>'sender', x->>'name', x->'about', x->'data', nullif(x->'actor', 'null'),
-               x->>'note',               (d->>'received_at')::timestamptz
+               x->>'note', (d->>'received_at')::timestamptz
         from jsonb_array_elements(d->'asks') as x;
         select jsonb_agg(x->>'id') into asks from jsonb_array_elements(d->'asks') as x;
     end if;

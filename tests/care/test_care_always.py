@@ -108,6 +108,7 @@ def scores_for(driver: Driver, draw: Callable[[st.SearchStrategy[Any]], Any]) ->
     return chosen
 
 
+ABOUT = ["diagnosis", "imaging", "contact_details"]
 RECIPIENTS = {
     "assign_task": ["person:p-therapist", "queue:triage"],
     "hand_over": ["p-therapist", "p-lead"],
@@ -180,6 +181,8 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
         "minutes": minutes_or_days,
         "modalities": lambda: draw(st.sampled_from([(), (), ("heat_pack",)])),
         "messages": lambda: draw(st.booleans()),
+        "message": lambda: f"ask-{draw(st.integers(1, 3))}",
+        "about": lambda: "hospital_discharge" if name == "note_message" else draw(st.sampled_from(ABOUT)),
     }
     if name in RECIPIENTS:
         makers["to"] = lambda: draw(st.sampled_from(RECIPIENTS[name]))
@@ -498,7 +501,14 @@ def test_a_text_where_an_id_belongs_leaves_no_trace(text: str, field: str) -> No
 
 
 def test_every_task_can_be_settled_in_every_stage_in_which_it_may_be_open() -> None:
-    anywhere = {"handle_red_flag", "review_hold", "review_amendment", "deliver_notice", "chase_receipt"}
+    anywhere = {
+        "handle_red_flag",
+        "review_hold",
+        "review_amendment",
+        "review_message",
+        "deliver_notice",
+        "chase_receipt",
+    }
     for kind in anywhere:
         for steps in STEPS.values():
             assert set(TASKS[kind].actions) & set(steps), kind  # type: ignore[index]

@@ -223,6 +223,11 @@ def _handed_over(driver: Driver) -> None:
     driver.act("hand_over", "therapist", person="p-old", to="p-new", note=NOTE)
 
 
+def _cancelled(driver: Driver) -> None:
+    to_therapy(driver)
+    driver.act("note_cancellation")
+
+
 def _discharge(driver: Driver, task: Task) -> None:
     driver.act("review_progress", "therapist", plan=task.subject, decision="discharge", reason="GOALS", note=NOTE)
 
@@ -308,6 +313,12 @@ SCENES: dict[TaskKind, Scene] = {
     ),
     "review_amendment": Scene(
         lambda d: d.act("note_amendment"), open_days(1), ("review_amendment", {"decision": "no_change_needed"})
+    ),
+    "review_cancellation": Scene(_cancelled, open_days(1), ("review_cancellation", {"decision": "declined"})),
+    "review_message": Scene(
+        lambda d: d.act("note_message", message="ask-1", about="hospital_discharge"),
+        open_days(1),
+        ("review_message", {"outcome": "not_related"}),
     ),
     "deliver_notice": Scene(
         lambda d: d.act("note_undelivered", notice="jtest:notice:1", to="referrer"),
