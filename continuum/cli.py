@@ -42,6 +42,7 @@ for command in (
     record.mail,
     bounces.bounce,
     stack.worker,
+    stack.gateway,
     stack.migrate,
 ):
     app.command()(command)

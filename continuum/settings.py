@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.mail import MailSettings
@@ -32,6 +32,20 @@ class Settings(BaseSettings):
     """Reminders to one address that come within so long go out in one mail."""
     pathways_must_be_signed: bool = True
     """Whether only pathways that a clinician has signed may be suggested and chosen."""
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=1, le=65535)
+    http_shared: bool = False
+    """Whether several gateways of one machine listen on the same port."""
+    public_url: str | None = None
+    """Where callers reach the gateway; None: where it listens."""
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+    hl7_host: str = "127.0.0.1"
+    hl7_port: int | None = Field(default=None, ge=1, le=65535)
+    """None: no HL7 v2."""
+    hl7_tls: bool = False
+    hl7_client_ca_file: Path | None = None
+    hl7_unknown_senders: bool = False
     tenant: str = "clinic"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -50,6 +64,14 @@ class Settings(BaseSettings):
             password=SecretStr(password) if password else None,
             tls=self.smtp_tls,
         )
+
+    @property
+    def base_url(self) -> str:
+        """Where callers reach the gateway, without a slash at the end."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
+        return f"{'https' if self.tls_certificate_file else 'http'}://{host}:{self.http_port}"
 
     @property
     def mail_domain(self) -> str:

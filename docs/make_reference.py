@@ -66,7 +66,7 @@ WORDS = {
 SETTINGS = {
     "database_url": "where PostgreSQL is, and as which role; without a password",
     "database_password_file": "a file with that role's password",
-    "database_connections": "the most connections that one worker opens",
+    "database_connections": "the most connections that one worker or gateway opens",
     "smtp_host": "the mail server",
     "smtp_port": "its port",
     "smtp_from": "the sender of every message; its domain is that of the Message-IDs",
@@ -77,6 +77,18 @@ SETTINGS = {
     "digest_seconds": "so many seconds a reminder to staff waits for others, to go out in one mail with them",
     "pathways_must_be_signed": "whether only pathways that a clinician has signed may be suggested and chosen; "
     "`continuum up` and `continuum demo` work with drafts and mark them",
+    "http_host": "where the gateway listens for FHIR and the staff API: an address of this machine, `0.0.0.0` for all",
+    "http_port": "its port",
+    "http_shared": "whether several gateways of one user listen on this port of one machine, and share what comes in",
+    "public_url": "where callers reach the gateway, as it stands in links and tokens (none: where it listens)",
+    "tls_certificate_file": "a PEM file with the gateway's certificate and its chain (none: HTTP without TLS, for "
+    "behind a proxy)",
+    "tls_key_file": "a PEM file with its key, without a password",
+    "hl7_host": "where the gateway listens for HL7 v2",
+    "hl7_port": "its port (none: no HL7 v2)",
+    "hl7_tls": "whether HL7 v2 needs TLS too, with the same certificate",
+    "hl7_client_ca_file": "a PEM file with the authorities of senders' certificates; a sender without one is refused",
+    "hl7_unknown_senders": "whether HL7 v2 is taken from senders that are no registered client; `continuum up` does",
     "tenant": "which provider this is; a name in every row",
     "log_level": "what is logged",
 }

@@ -37,16 +37,26 @@ def up(
     ui_port: Annotated[int | None, typer.Option(help="The port of Temporal's Web UI.", min=1, max=65535)] = None,
     postgres_port: Annotated[int | None, typer.Option(help="PostgreSQL's port.", min=1, max=65535)] = None,
     smtp_port: Annotated[int | None, typer.Option(help="The mail sink's port.", min=1, max=65535)] = None,
+    gateway_port: Annotated[int | None, typer.Option(help="The port of FHIR and the API.", min=1, max=65535)] = None,
+    hl7_port: Annotated[int | None, typer.Option(help="The port of HL7 v2 (MLLP).", min=1, max=65535)] = None,
     time_skipping: Annotated[bool, typer.Option(help="Let the demo and tests move a journey's clock.")] = False,
 ) -> None:
-    """Run everything on this machine: PostgreSQL, Temporal with its UI, the worker, and a mail sink."""
+    """Run everything on this machine: PostgreSQL, Temporal with its UI, the worker, the gateway, and a mail sink."""
     from continuum.embedded import supervisor
 
     options = supervisor.Options(
         folder=folder or DEFAULT_FOLDER,
-        ports=Ports(temporal=temporal_port, ui=ui_port, postgres=postgres_port, smtp=smtp_port),
+        ports=Ports(
+            temporal=temporal_port,
+            ui=ui_port,
+            postgres=postgres_port,
+            smtp=smtp_port,
+            gateway=gateway_port,
+            hl7=hl7_port,
+        ),
         migrate=bring_up_to_date,
         worker_env={},
+        gateway_env={},
         time_skipping=time_skipping,
     )
 
@@ -68,6 +78,8 @@ def _addresses(stack: Stack, folder: Path | None) -> None:
         ("Temporal", stack.temporal_address),
         ("PostgreSQL", f"{stack.postgres_host}:{stack.postgres_port}"),
         ("Mail (SMTP)", f"{stack.smtp_host}:{stack.smtp_port}, read it with: continuum mail{where}"),
+        ("FHIR", f"{stack.gateway_url}/fhir"),
+        ("HL7 v2 (MLLP)", stack.hl7_address),
         ("Next", f"continuum refer{where} FILE"),
     ):
         output.console.print(f"  {name:<18} {value}", soft_wrap=True, highlight=False)
@@ -94,6 +106,12 @@ def worker() -> None:
     """Run only the worker, against the Temporal service and PostgreSQL that the environment names."""
     settings_here()
     os.execv(sys.executable, [sys.executable, "-m", "worker"])  # noqa: S606 - this process becomes the worker
+
+
+def gateway() -> None:
+    """Run only the gateway (FHIR, the staff API, HL7 v2), against the services that the environment names."""
+    settings_here()
+    os.execv(sys.executable, [sys.executable, "-m", "gateway"])  # noqa: S606 - this process becomes the gateway
 
 
 def migrate(

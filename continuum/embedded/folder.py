@@ -18,7 +18,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+"""1: before there was a gateway. An older folder is used as it is; what it does not name is chosen."""
 
 Role = Literal["postgres", "owner", "app"]
 
@@ -39,6 +40,9 @@ class Stack(BaseModel):
     postgres_port: int
     smtp_host: str
     smtp_port: int
+    gateway_url: str | None = None
+    """None: this stack was started without a gateway."""
+    hl7_address: str | None = None
 
 
 class StackFile(BaseModel):

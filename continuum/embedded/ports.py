@@ -13,7 +13,14 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which systems take ports for outgoing connections: such a port would be free today and
 # taken by a passing connection tomorrow.
 FREE_PORTS = range(15_000, 30_000)
-LABELS = {"temporal": "Temporal", "ui": "Temporal's UI", "postgres": "PostgreSQL", "smtp": "mail"}
+LABELS = {
+    "temporal": "Temporal",
+    "ui": "Temporal's UI",
+    "postgres": "PostgreSQL",
+    "smtp": "mail",
+    "gateway": "the gateway",
+    "hl7": "HL7 v2",
+}
 
 
 class Ports(BaseModel):
@@ -25,6 +32,8 @@ class Ports(BaseModel):
     ui: int | None = Field(default=None, ge=1, le=65535)
     postgres: int | None = Field(default=None, ge=1, le=65535)
     smtp: int | None = Field(default=None, ge=1, le=65535)
+    gateway: int | None = Field(default=None, ge=1, le=65535)
+    hl7: int | None = Field(default=None, ge=1, le=65535)
 
 
 class ChosenPorts(BaseModel):
@@ -36,9 +45,11 @@ class ChosenPorts(BaseModel):
     ui: int
     postgres: int
     smtp: int
+    gateway: int
+    hl7: int
 
 
-def choose(asked: Ports, before: ChosenPorts | None) -> ChosenPorts:
+def choose(asked: Ports, before: Ports | None) -> ChosenPorts:
     """Settle every port; one that was asked for or used before and is now taken is an error."""
     wanted = {name: getattr(asked, name) or (getattr(before, name) if before else None) for name in LABELS}
     chosen: dict[str, int] = {}

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict
 
 from continuum.embedded.child import LINGER, Child, describe_end
 from continuum.embedded.folder import Folder, Role, Stack, StackError, hold, wait_lock
+from continuum.embedded.gateway import GatewayChild, gateway_environment, with_gateway
 from continuum.embedded.mail import MailSink
-from continuum.embedded.ports import LOOPBACK, ChosenPorts, Ports, choose
+from continuum.embedded.ports import LOOPBACK, Ports, choose
 from continuum.embedded.postgres import Postgres, database_url
 from continuum.embedded.ready import Service, start_until_ready
 from continuum.embedded.temporal import TemporalServer
@@ -45,6 +46,9 @@ class Options(BaseModel):
     # Added to `worker_environment`; None: no worker.
     worker_env: Mapping[str, str] | None = None
     worker_command: Sequence[str] = (sys.executable, "-m", "worker")
+    # Added to `worker_environment` and `gateway_environment`; None: no gateway.
+    gateway_env: Mapping[str, str] | None = None
+    gateway_command: Sequence[str] = (sys.executable, "-m", "gateway")
 
 
 def worker_environment(stack: Stack, folder: Folder) -> dict[str, str]:
@@ -158,20 +162,27 @@ class Supervisor:
             smtp_host=LOOPBACK,
             smtp_port=ports.smtp,
         )
+        if self._options.gateway_env is not None:
+            self._stack = with_gateway(self._stack, ports)
         self._services = [postgres, temporal, mail]
         await _all(self._start_database(postgres), self._start_service(temporal), self._start_service(mail))
-        if self._options.worker_env is not None:
-            environment = {
-                **_python_environment(),
-                **worker_environment(self.stack, self.folder),
-                **self._options.worker_env,
-            }
-            worker = Worker(self._options.worker_command, self.folder, environment)
-            self._services.append(worker)
-            await self._start_service(worker)
+        ours = self._application()
+        self._services += ours
+        await _all(*(self._start_service(service) for service in ours))
         self.folder.remember(self.stack)
         self._keepers = [asyncio.create_task(self._keep(service)) for service in self._services]
         return self.stack
+
+    def _application(self) -> list[Service]:
+        """Our own processes, as far as they are asked for."""
+        options, found = self._options, list[Service]()
+        shared = {**_python_environment(), **worker_environment(self.stack, self.folder)}
+        if options.worker_env is not None:
+            found.append(Worker(options.worker_command, self.folder, {**shared, **options.worker_env}))
+        if options.gateway_env is not None:
+            environment = {**shared, **gateway_environment(self.stack), **options.gateway_env}
+            found.append(GatewayChild(options.gateway_command, self.folder, environment))
+        return found
 
     async def _outlast_predecessors(self) -> None:
         # After a kill -9 the children of the last supervisor may hold their ports a moment longer.
@@ -264,13 +275,19 @@ async def _all(*work: Coroutine[Any, Any, None]) -> None:
         raise failures.exceptions[0] from None
 
 
-def _ports_of(stack: Stack) -> ChosenPorts:
-    return ChosenPorts(
-        temporal=int(stack.temporal_address.rpartition(":")[2]),
-        ui=int(stack.ui_url.rpartition(":")[2]),
+def _ports_of(stack: Stack) -> Ports:
+    return Ports(
+        temporal=_port(stack.temporal_address),
+        ui=_port(stack.ui_url),
         postgres=stack.postgres_port,
         smtp=stack.smtp_port,
+        gateway=_port(stack.gateway_url),
+        hl7=_port(stack.hl7_address),
     )
+
+
+def _port(address: str | None) -> int | None:
+    return int(address.rpartition(":")[2]) if address is not None else None
 
 
 def _python_environment() -> dict[str, str]:

@@ -1,0 +1,118 @@
+"""Starts the gateway: FHIR and the staff API over HTTP, HL7 v2 over MLLP; runs until SIGTERM.
+
+As many of them as you like may run side by side, on this machine or on others: all that they know is in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import structlog
+
+from continuum.embedded.ready import touch_ready_file
+from continuum.logs import configure
+from continuum.settings import Settings
+from gateway.access.keyring import KeyFileWrong
+from gateway.context import Gateway, GatewaySettings, LazyTemporal
+from gateway.serving import Address, CannotServe, Certificate, application, serve_http
+from records.database import Database, DatabaseAway
+
+log = structlog.get_logger("gateway")
+
+PATIENCE_SECONDS = 2.0
+LEAVE_SECONDS = 13.0
+MISTAKE = 2
+
+
+def gateway_settings(settings: Settings) -> GatewaySettings:
+    """What the environment says of the gateway."""
+    return GatewaySettings(
+        tenant=settings.tenant,
+        base_url=settings.base_url,
+        must_be_signed=settings.pathways_must_be_signed,
+        unknown_senders=settings.hl7_unknown_senders,
+    )
+
+
+def certificate(settings: Settings) -> Certificate | None:
+    """What HTTP is served with; None: without TLS. Raises CannotServe."""
+    chain, key = settings.tls_certificate_file, settings.tls_key_file
+    if (chain is None) != (key is None):
+        raise CannotServe("CONTINUUM_TLS_CERTIFICATE_FILE and CONTINUUM_TLS_KEY_FILE go together: give both or neither")
+    return Certificate(chain, key) if chain is not None and key is not None else None
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until told to stop. Waits for PostgreSQL rather than fail while it starts. Raises CannotServe."""
+    secured = certificate(settings)
+    if secured is not None:
+        secured.context()
+    database = await _patiently_opened(settings, stop)
+    if database is None:
+        return
+    try:
+        gateway = Gateway(database, LazyTemporal(), gateway_settings(settings))
+        try:
+            app = application(gateway)
+        except KeyFileWrong as wrong:
+            raise CannotServe(str(wrong)) from None
+        address = Address(settings.http_host, settings.http_port, shared=settings.http_shared)
+        await serve_http(app, address, certificate=secured, stop=stop, listening=_ready)
+    finally:
+        leaving = asyncio.create_task(_leave_in_time())
+        await database.close()
+        leaving.cancel()
+    log.info("gateway_stopped")
+
+
+def _ready() -> None:
+    touch_ready_file()
+    log.info("gateway_ready")
+
+
+async def _patiently_opened(settings: Settings, stop: asyncio.Event) -> Database | None:
+    """The record; None when told to stop before it was there."""
+    while not stop.is_set():
+        try:
+            return await Database.open(
+                settings.database_url, password=settings.database_password(), size=settings.database_connections
+            )
+        except DatabaseAway as away:
+            log.warning("waiting", for_=type(away).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PATIENCE_SECONDS)
+    return None
+
+
+async def _leave_in_time() -> None:
+    """Whoever stops us does not wait for ever, and all that was acknowledged is stored."""
+    await asyncio.sleep(LEAVE_SECONDS)
+    log.warning("gateway_left_without_goodbye")
+    os._exit(1)
+
+
+async def _main() -> None:
+    settings = Settings()
+    configure(settings.log_level)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(settings, stop)
+
+
+def main() -> int:
+    """Exit code 0 after an orderly stop, 2 when something is set wrongly (one line says what)."""
+    try:
+        asyncio.run(_main())
+    except CannotServe as wrong:
+        print(f"continuum: {wrong}", file=sys.stderr)
+        return MISTAKE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

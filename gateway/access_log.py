@@ -1,0 +1,62 @@
+"""One line for each request: what was called, by whom, how it ended, how long it took.
+
+Never a path as it was sent, a query or a header: in FHIR each of them may name a patient. The template of the route
+says what was called, and the request's id leads to the audit, which says about whom.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger("gateway.access_log")
+
+NO_ROUTE = "none"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class AccessLog:
+    """ASGI middleware around everything else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 0
+        began = time.perf_counter()
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            _write(scope, status, time.perf_counter() - began)
+
+
+def _write(scope: Scope, status: int, seconds: float) -> None:
+    state = scope.get("state", {})
+    caller = state.get("caller")
+    log.info(
+        "request",
+        method=scope["method"] if scope["method"] in METHODS else "other",
+        route=_template(scope),
+        status=status,
+        ms=round(seconds * 1000, 1),
+        request_id=state.get("request_id"),
+        caller=caller.sender if caller is not None else None,
+    )
+
+
+def _template(scope: Scope) -> str:
+    """The route's path with names in place of values; FastAPI keeps that of an included router apart."""
+    found = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return getattr(found, "path", NO_ROUTE)
