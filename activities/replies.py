@@ -11,6 +11,11 @@ BSER_STATUS = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
 TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
 TASK_SYSTEM = "urn:continuum:reply"
 
+CONSULT_NOTE = {
+    "coding": [{"system": "http://loinc.org", "code": "18842-5", "display": "Discharge summary"}],
+    "text": "Consult note: discharge summary",
+}
+
 BSER_WORDS = {
     "2.0": "Service Request Created",
     "3.0": "Service Request Accepted",
@@ -45,17 +50,24 @@ def task_of(reply: dict[str, Any]) -> dict[str, Any]:
         task["businessStatus"] = {"coding": [{"system": BSER_STATUS, "code": code, "display": BSER_WORDS[code]}]}
     if reply["reason"]:
         task["statusReason"] = {"text": reply["reason"].replace("_", " ")}
-    if reply["visits_planned"]:
-        task["output"] = [
-            {
-                "type": {"text": "Visits attended of planned"},
-                "valueRatio": {
-                    "numerator": _sessions(reply["visits_done"] or 0),
-                    "denominator": _sessions(reply["visits_planned"]),
-                },
-            }
-        ]
+    if output := _output(reply):
+        task["output"] = output
     return task
+
+
+def _output(reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """Progress, and with the last answer the signed summary (a consult note)."""
+    output: list[dict[str, Any]] = []
+    if reply["visits_planned"]:
+        ratio = {
+            "numerator": _sessions(reply["visits_done"] or 0),
+            "denominator": _sessions(reply["visits_planned"]),
+        }
+        output.append({"type": {"text": "Visits attended of planned"}, "valueRatio": ratio})
+    if reply["document"]:
+        note = {"reference": f"DocumentReference/{reply['document'].replace(':', '.')}"}
+        output.append({"type": CONSULT_NOTE, "valueReference": note})
+    return output
 
 
 def _focus(referral_id: str) -> dict[str, Any]:

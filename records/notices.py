@@ -213,7 +213,10 @@ async def clinic(database: Database, tenant: str, journey: str) -> str | None:
 async def replies(database: Database, tenant: str, ids: tuple[str, ...]) -> list[dict[str, Any]]:
     """The replies among these ids that are not rendered yet, with what identifies the referral to its sender."""
     rows = await database.fetch(
-        "select y.*, r.source, r.referral_id, r.requester, r.received_at from continuum.reply y"
+        "select y.*, r.source, r.referral_id, r.requester, r.received_at,"
+        " case when y.task_status = 'completed' then (select l.data->>'document' from continuum.journal l"
+        "   where l.journey = y.journey and l.kind = 'summary_signed' order by l.seq desc limit 1) end as document"
+        " from continuum.reply y"
         " join continuum.referral r on r.journey = y.journey"
         " where y.tenant = $1 and y.id = any($2) and y.status = 'queued' order by y.at, y.id",
         tenant,
