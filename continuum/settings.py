@@ -6,10 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.mail import MailSettings
+from gateway.access.settings import ASYMMETRIC, AccessSettings, OidcSettings
 
 
 class Settings(BaseSettings):
@@ -46,6 +47,14 @@ class Settings(BaseSettings):
     hl7_tls: bool = False
     hl7_client_ca_file: Path | None = None
     hl7_unknown_senders: bool = False
+    gateway_key_file: Path | None = None
+    """The keys that sign our access tokens and links; None: keys that end with the process."""
+    gateway_requests_per_minute: int = Field(default=30_000, ge=1)
+    gateway_failures_per_minute: int = Field(default=10, ge=1)
+    oidc_issuer: str | None = None
+    oidc_audience: str = "continuum"
+    oidc_person_claim: str = "email"
+    oidc_algorithms: str = "RS256 PS256 ES256"
     tenant: str = "clinic"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -72,6 +81,30 @@ class Settings(BaseSettings):
             return self.public_url.rstrip("/")
         host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
         return f"{'https' if self.tls_certificate_file else 'http'}://{host}:{self.http_port}"
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _are_asymmetric(cls, names: str) -> str:
+        if not names.split() or set(names.split()) - set(ASYMMETRIC):
+            raise ValueError(f"names, with spaces between, out of: {', '.join(ASYMMETRIC)}")
+        return names
+
+    def access(self) -> AccessSettings:
+        """Who gets in at the gateway, and how often they may ask."""
+        oidc = None
+        if self.oidc_issuer is not None:
+            oidc = OidcSettings(
+                issuer=self.oidc_issuer,
+                audience=self.oidc_audience,
+                person_claim=self.oidc_person_claim,
+                algorithms=tuple(self.oidc_algorithms.split()),
+            )
+        return AccessSettings(
+            key_file=self.gateway_key_file,
+            oidc=oidc,
+            requests_per_minute=self.gateway_requests_per_minute,
+            failures_per_minute=self.gateway_failures_per_minute,
+        )
 
     @property
     def mail_domain(self) -> str:

@@ -89,6 +89,17 @@ SETTINGS = {
     "hl7_tls": "whether HL7 v2 needs TLS too, with the same certificate",
     "hl7_client_ca_file": "a PEM file with the authorities of senders' certificates; a sender without one is refused",
     "hl7_unknown_senders": "whether HL7 v2 is taken from senders that are no registered client; `continuum up` does",
+    "gateway_key_file": "the file with the keys that sign access tokens and patients' links, shared by all gateways of "
+    "one address; `continuum signing-key FILE` makes and rotates it (none: keys that end with the process)",
+    "gateway_requests_per_minute": "so many requests a minute each caller has, over all gateways; as many may come at "
+    "once",
+    "gateway_failures_per_minute": "so many failed sign-ins a minute of one source are answered before it has to wait",
+    "oidc_issuer": "the identity provider of the clinic's people, as it stands in its tokens (none: people cannot sign "
+    "in)",
+    "oidc_audience": "what has to stand in `aud` of its tokens: our client id there, or the name of our API",
+    "oidc_person_claim": "the claim that says who it is: `email` (verified, and of one person in the directory), or "
+    "one that holds the person's id in the directory",
+    "oidc_algorithms": "how its tokens may be signed",
     "tenant": "which provider this is; a name in every row",
     "log_level": "what is logged",
 }

@@ -11,8 +11,20 @@ from pydantic import AwareDatetime, field_validator, model_validator
 from care.calendar import Hours
 from care.model import PersonId, Slug, Strict
 
-StaffRole = Literal["coordinator", "therapist", "clinical_lead", "surgeon", "on_call"]
-"""What a person of the clinic may act as; the other roles of `care/actor.py` are not held by its people."""
+StaffRole = Literal[
+    "coordinator",
+    "therapist",
+    "clinical_lead",
+    "surgeon",
+    "on_call",
+    "physician",
+    "author",
+    "auditor",
+    "operator",
+]
+"""What a person may act as; the other roles of `care/actor.py` are not held by people of the directory. A physician
+refers from outside; authors write pathways, auditors read the record, operators keep the system running: they act on no
+journey."""
 
 ON_CALL = "on_call"
 """The queue behind which the rota stands: whoever is on duty is told, and its mailbox when nobody is."""

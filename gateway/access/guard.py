@@ -23,6 +23,7 @@ from gateway.access.edge import GUARDED, Edge
 from gateway.access.jwks import RemoteKeys
 from gateway.access.keyring import Keyring
 from gateway.access.limits import Limits
+from gateway.access.people import People, ProviderAway, trusted
 from gateway.access.policy import Policy, policy_of
 from gateway.access.tokens import Tokens
 from gateway.answers import Problem, away
@@ -73,11 +74,15 @@ def open_access(gateway: Gateway) -> Access:
     settings, database = gateway.settings.access, gateway.database
     keyring = Keyring.open(settings.key_file)
     tokens = Tokens(keyring, gateway.settings.base_url)
+    people = None
+    if settings.oidc is not None:
+        egress = Egress(settings.allowed_private | trusted(settings.oidc.issuer))
+        people = People(database, gateway.settings.tenant, settings.oidc, RemoteKeys(egress), egress)
     return Access(
         tenant=gateway.settings.tenant,
         keyring=keyring,
         tokens=tokens,
-        authentication=Authentication(database, keyring, tokens),
+        authentication=Authentication(database, keyring, tokens, people),
         remote_keys=RemoteKeys(Egress(settings.allowed_private)),
         spent=SpentAssertions(database),
         limits=Limits(
@@ -172,6 +177,8 @@ class _Guard:
             if wait := await access.limits.wait_after_failure(source_of(scope)):
                 raise too_often(wait) from None
             raise await row.refused(_sign_in(token)) from None
+        except ProviderAway:
+            raise away("the identity provider") from None
         except NotAdmitted:
             raise await row.refused(Problem(403, "forbidden", "whoever signed in has no place here")) from None
         if wait := await access.limits.wait_for_request(caller.sender):

@@ -80,6 +80,12 @@ class Keyring:
         return next((key for key in self.keys() if key.kid == kid), None)
 
 
+def ensure(file: Path) -> None:
+    """Make a file of signing keys where there is none yet. Raises KeyFileWrong."""
+    if not file.exists():
+        rotate(file)
+
+
 def rotate(file: Path) -> SigningKey:
     """Put a new key in front of a file's keys, and make the file where there is none. Raises KeyFileWrong."""
     key = SigningKey.new()

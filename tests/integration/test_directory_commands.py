@@ -64,7 +64,8 @@ class TestApply:
 
     async def test_who_changed_what_is_kept_and_no_value_of_it(self, office: Office) -> None:
         content = plain(await office.load())
-        content["people"][0].update(name="Zq Secret", email="zq@secret.example")
+        carla = next(person for person in content["people"] if person["id"] == "p-coordinator")
+        carla.update(name="Zq Secret", email="zq@secret.example")
         assert (await office.apply(content, "--as", "p-lead")).out.count(
             "changed people p-coordinator: name, email"
         ) == 1
@@ -107,7 +108,7 @@ class TestApply:
             ("country: AE", "country: ZZ", "clinics[0].country: no public holidays are known"),
             ("mon:", "monday:", "clinics[0].hours: opening hours by day are wanted"),
             ("mailbox: intake@clinic.example", "mailbox: intake", "queues[1].mailbox: this is no mail address"),
-            ("id: p-lead", "id: P Lead", "people[2].id: an id is wanted"),
+            ("id: p-lead", "id: P Lead", "people[4].id: an id is wanted"),
             ("name: Triage", "nome: Triage", "queues[5].name: this is missing"),
             ("clinics:", "clinic:", "clinic: there is no such part"),
             ("clinics:", "clinics: [", "expected"),
