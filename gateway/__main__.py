@@ -35,6 +35,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         base_url=settings.base_url,
         must_be_signed=settings.pathways_must_be_signed,
         unknown_senders=settings.hl7_unknown_senders,
+        access=settings.access(),
     )
 
 

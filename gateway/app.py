@@ -5,13 +5,14 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from gateway import answers, health
+from gateway.access import guard, oauth
 from gateway.context import Gateway
 
 TITLE = "Continuum"
 
 
 def create_app(gateway: Gateway) -> FastAPI:
-    """Build it. Raises RuntimeError naming the routes to which nobody gave a policy."""
+    """Build it. Raises RuntimeError naming the routes to which nobody gave a policy, and KeyFileWrong."""
     app = FastAPI(
         title=TITLE,
         summary="Referrals and care pathways for rehabilitation providers.",
@@ -22,4 +23,6 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.state.gateway = gateway
     answers.install(app)
     app.include_router(health.router)
+    app.include_router(oauth.router)
+    guard.install(app, gateway)  # last: it stands in front of what is there
     return app
