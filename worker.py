@@ -28,6 +28,7 @@ from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
 from continuum.settings import Settings
 from gateway.context import ConnectedTemporal
+from gateway.inbound.attention import Attention
 from gateway.inbound.relaying import AskRelay
 from gateway.relay import Relay
 from records.database import Database, DatabaseAway
@@ -100,13 +101,12 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
     digests = Digests(
         database, Mail(settings.mail()), domain=settings.mail_domain, after_seconds=settings.digest_seconds
     )
+    attention = Attention(
+        database, Mail(settings.mail()), domain=settings.mail_domain, every_seconds=settings.digest_seconds
+    )
     relay = Relay(client, database, must_be_signed=settings.pathways_must_be_signed)
     asks = AskRelay(ConnectedTemporal(client), database)
-    return [
-        asyncio.create_task(relay.run(stop)),
-        asyncio.create_task(asks.run(stop)),
-        asyncio.create_task(digests.run(stop)),
-    ]
+    return [asyncio.create_task(one.run(stop)) for one in (relay, asks, attention, digests)]
 
 
 async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:

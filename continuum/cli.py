@@ -12,7 +12,18 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from continuum.commands import acting, bounces, caseload, corrections, directory, pathways, record, stack, tasks
+from continuum.commands import (
+    acting,
+    bounces,
+    caseload,
+    corrections,
+    directory,
+    inbound,
+    pathways,
+    record,
+    stack,
+    tasks,
+)
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
 from records.database import DatabaseAway
@@ -51,6 +62,7 @@ app.command(name="import")(caseload.import_)
 
 for name, group in (
     ("pathways", pathways.pathways),
+    ("inbound", inbound.inbound),
     ("directory", directory.directory),
     ("absence", directory.absence),
     ("on-call", directory.on_call),

@@ -225,3 +225,17 @@ async def raw(database: Database, tenant: str, inbound: UUID) -> tuple[bytes, st
         "select raw, media_type from continuum.inbound where tenant = $1 and id = $2", tenant, inbound
     )
     return (row["raw"], row["media_type"]) if row else None
+
+
+async def untold(database: Database) -> dict[str, list[str]]:
+    """Asks that wait for a person of whom nobody was told, by tenant: those that no journey has a task for."""
+    rows = await database.fetch(
+        "select tenant, array_agg(id order by id) as ids from continuum.ask where told_at is null"
+        " and (status = 'dead' or (status = 'quarantined' and journey is null)) group by tenant order by tenant"
+    )
+    return {r["tenant"]: r["ids"] for r in rows}
+
+
+async def told(database: Database, ids: list[str]) -> None:
+    """Somebody was told of these."""
+    await database.execute("update continuum.ask set told_at = now() where id = any($1)", ids)

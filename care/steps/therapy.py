@@ -241,7 +241,7 @@ def plan_surgery(d: Draft, a: act.PlanSurgery) -> None:
     d.settle("record_surgery", outcome="planned anew")
     d.open_task("record_surgery", due=d.journey.the_calendar.after_days(a.planned_for, 1))
     local = d.journey.the_calendar.local(a.planned_for)
-    d.write("surgery_planned", f"Surgery planned for {local:%d %B %Y}")
+    d.write("surgery_planned", f"Surgery planned for {local:%d %B %Y}", planned_for=a.planned_for.isoformat())
     d.tell("referrer", "journey_news", news="surgery_planned")
 
 

@@ -73,6 +73,14 @@ def render_digest(items: Sequence[Item], *, name: str | None, language: Language
     return _filled(of, of.digest.subject.format_map(count), parts)
 
 
+def render_waiting(count: int, *, name: str | None, language: Language = "en") -> Filled:
+    """So many messages of other systems wait for a person. What they say is in the record only."""
+    of = words(language)
+    said = {"count": str(count), "command": _isolated(of, "continuum inbound waiting")}
+    parts = [_greeting(of, name), of.messages_wait.body.format_map(said)]
+    return _filled(of, of.messages_wait.subject.format_map({"count": str(count)}), parts)
+
+
 def _filled(of: Words, subject: str, parts: list[str]) -> Filled:
     return Filled(language=of.language, subject=subject, body="\n\n".join([*parts, of.signed]))
 

@@ -63,6 +63,13 @@ class DigestWording(Shape):
     lines: dict[Template, Text]
 
 
+class WaitingWording(Shape):
+    """Messages of other systems that wait for a person."""
+
+    subject: Annotated[str, _names("count")]
+    body: Annotated[str, _names("count", "command")]
+
+
 class Words(Shape):
     """Everything that one language needs."""
 
@@ -86,6 +93,7 @@ class Words(Shape):
     about: dict[str, Label]
     task: dict[str, Label]
     digest: DigestWording
+    messages_wait: WaitingWording
 
     def at(self, moment: str) -> str:
         """A moment in this language. What is no moment (an earlier version's words) stays what it is."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from care.actor import Actor, system
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.context import Temporal, TemporalAway
 from gateway.inbound import deeds
+from gateway.inbound.decisions.decision import Decision, Nothing, Quarantine, Refuse, Wait
 from gateway.inbound.finding import Found, NotYet, Unclear, find
 from gateway.inbound.meaning import About
 from records import inbound
@@ -39,13 +39,6 @@ WAITED_LONG_ENOUGH = 40
 LONGEST_PAUSE = 3600.0
 MOVING = frozenset({"StageMoved", "VersionMoved", "NotBegun", "LadderMoved"})
 """Refusals that only mean: look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """Not now; tried again after a pause."""
-
-    reason: str
 
 
 async def carry_out(
@@ -81,9 +74,6 @@ async def attempt(database: Database, temporal: Temporal, ask: AskRow, *, deadli
 
 
 async def _attempt(database: Database, temporal: Temporal, ask: AskRow, deadline: timedelta) -> None:
-    if ask.name in deeds.OF_THE_REGISTER:
-        await deeds.OF_THE_REGISTER[ask.name](database, ask)
-        return
     about = About.model_validate(ask.about)
     found = Found(ask.journey, about.visit) if ask.journey else await find(database, ask.tenant, ask.sender, about)
     match found:
@@ -100,26 +90,24 @@ async def _attempt(database: Database, temporal: Temporal, ask: AskRow, deadline
 async def _act(database: Database, temporal: Temporal, ask: AskRow, found: Found, deadline: timedelta) -> None:
     decided = await _decided(database, ask, found)
     match decided:
-        case deeds.Wait(reason):
+        case Wait(reason):
             await inbound.try_later(database, ask.id, pause(ask.attempts), reason)
-        case deeds.Quarantine(reason):
-            await inbound.settle(
-                database, ask.id, "quarantined", journey=found.journey, code="business-rule", reason=reason
-            )
-        case deeds.Refuse(code, reason):
+        case Quarantine(reason):
+            await _before_a_person(database, temporal, ask, found, reason, deadline)
+        case Refuse(code, reason):
             await inbound.settle(database, ask.id, "refused", journey=found.journey, code=code, reason=reason)
-        case deeds.Nothing(reason):
+        case Nothing(reason):
             await inbound.settle(database, ask.id, "done", journey=found.journey, reason=reason, result={})
         case _:
             await _perform(database, temporal, ask, found, decided, deadline)
 
 
-async def _decided(database: Database, ask: AskRow, found: Found) -> deeds.Decision:
+async def _decided(database: Database, ask: AskRow, found: Found) -> Decision:
     if ask.name in ACTIONS:
         return [(ask.name, ask.data)]
     deed = deeds.OF_A_JOURNEY.get(ask.name)
     if deed is None:
-        return deeds.Refuse("not-supported", "this version of Continuum knows nothing of that name")
+        return Refuse("not-supported", "this version of Continuum knows nothing of that name")
     return await deed(database, ask, found)
 
 
@@ -156,6 +144,31 @@ async def _perform(
     result = answer.model_dump(mode="json") if answer else {}
     await deeds.after(database, ask, found, result)
     await inbound.settle(database, ask.id, "done", journey=found.journey, result=result)
+
+
+async def _before_a_person(
+    database: Database, temporal: Temporal, ask: AskRow, found: Found, reason: str, deadline: timedelta
+) -> None:
+    """The journey gets a task first, so that nothing waits for a person whom nobody tells."""
+    try:
+        await perform(
+            await temporal.client(),
+            database,
+            journey=found.journey,
+            name="note_message",
+            data={"message": ask.id, "about": ask.name},
+            actor=actor_of(ask),
+            action_id=f"{ask.id}.noted",
+            deadline=deadline,
+        )
+    except NotConfirmed:
+        await inbound.try_later(database, ask.id, pause(ask.attempts), "the journey has not confirmed it yet")
+        return
+    except ActionRefused as refused:
+        if refused.kind in MOVING:
+            await inbound.try_later(database, ask.id, 0.5, str(refused))
+            return
+    await inbound.settle(database, ask.id, "quarantined", journey=found.journey, code="business-rule", reason=reason)
 
 
 async def _refused(database: Database, ask: AskRow, found: Found, refused: ActionRefused, name: str) -> None:

@@ -56,8 +56,6 @@ class About(Said):
     """The order, as `IncomingReferral.referral_id` names it, among those that the same sender sent."""
     patient: tuple[IncomingIdentifier, ...] = Field(default=(), repr=False)
     """The patient's numbers: the journey is theirs if they have exactly one open."""
-    prior: tuple[IncomingIdentifier, ...] = Field(default=(), repr=False)
-    """Of a merge: the numbers that were given up for those of `patient`."""
 
 
 class Ask(Said):

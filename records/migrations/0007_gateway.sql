@@ -43,6 +43,7 @@ create table continuum.ask (
     asked_at    timestamptz not null,   -- care time: when it was received
     settled_at  timestamptz,
     settled_by  text,
+    told_at     timestamptz,            -- when whoever looks after such messages was told that it waits
     recorded_at timestamptz not null default now()
 );
 create index ask_to_do on continuum.ask (due_at) where status = 'waiting';
