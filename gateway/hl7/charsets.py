@@ -1,7 +1,8 @@
 """From bytes to text, by what MSH-18 says. Nothing is guessed: a name read wrongly is another name.
 
-Source: HL7 table 0211 (alternate character sets); HL7 v2.5.1, 2.15.9.18: without MSH-18 a message is ASCII. Many systems
-leave MSH-18 empty and send UTF-8. Text of another set is valid UTF-8 only by a rare accident, so that is taken as such.
+Source: HL7 table 0211 (alternate character sets); HL7 v2.5.1, 2.15.9.18: without MSH-18 a message is ASCII. Many
+systems leave MSH-18 empty and send UTF-8. Text of another set is valid UTF-8 only by a rare accident, so that is taken
+as what it is.
 """
 
 from __future__ import annotations

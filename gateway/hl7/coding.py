@@ -37,11 +37,12 @@ _SYSTEMS = {
     **dict.fromkeys(("HCPCS", "HPC", "HCPT"), HCPCS),
 }
 _LONGEST = 64
+_LONGEST_URI = 255
 
 
 def system_of(said: str) -> str | None:
     """The system as FHIR names it; as it was said where we know no other name."""
-    return _SYSTEMS.get(said.upper()) or everywhere(said) or said[:_LONGEST] or None
+    return _SYSTEMS.get(said.upper()) or everywhere(said[:_LONGEST_URI]) or said[:_LONGEST] or None
 
 
 def coded(segment: Segment, field: int, *, usual: str = "") -> Iterator[tuple[Code, str]]:

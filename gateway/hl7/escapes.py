@@ -61,8 +61,9 @@ def _text(said: bytes, codec: str, place: Place) -> str:
 
 
 def escape(text: str, by: Delimiters) -> str:
-    """Text as it stands in a field."""
+    """Text as it stands in a field; a delimiter in it is a blank for whoever has no escapes."""
     named = {by.escape: "E", by.field: "F", by.component: "S", by.repetition: "R", by.subcomponent: "T"}
-    written = (f"{by.escape}{named[c]}{by.escape}" if c and c in named else c for c in text)
-    lines = "".join(written).splitlines()
-    return f"{by.escape}.br{by.escape}".join(lines)
+    if not by.escape:
+        return "".join(" " if c in named or not c.isprintable() else c for c in text)
+    written = "".join(f"{by.escape}{named[c]}{by.escape}" if c in named else c for c in text)
+    return f"{by.escape}.br{by.escape}".join(written.splitlines())

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-START = 0x0B
-END = 0x1C
+from channels.mllp import END, START
+from channels.mllp import framed as framed
+
 MAX_FRAME = 1_000_000
 """Bytes. Enforced while they come, before anybody looks inside."""
 MAX_JUNK = 64_000
@@ -97,8 +98,3 @@ class Framer:
     def _finish(self) -> None:
         self._held.clear()
         self._inside = self._skipping = False
-
-
-def framed(payload: bytes) -> bytes:
-    """A message as it goes over the wire."""
-    return bytes((START,)) + payload + bytes((END, 0x0D))

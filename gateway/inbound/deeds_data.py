@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from care.model import Slug
 
-CodeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ /+-]{0,63}$")]
+CODE = r"^[A-Za-z0-9][A-Za-z0-9._ /+-]{0,63}$"
+CodeText = Annotated[str, StringConstraints(pattern=CODE)]
 """A code of somebody else's: of a procedure, of a clinician."""
 Number = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 

@@ -1,4 +1,4 @@
-"""A journey as it stands, as far as deciding upon a message needs it: read from the record, and all a decision reads."""
+"""A journey as it stands, as far as deciding upon a message needs it: what is read from the record, and all of it."""
 
 from __future__ import annotations
 
