@@ -123,6 +123,25 @@ def read_host_ports(text: str) -> frozenset[HostPort]:
     return frozenset(found)
 
 
+def target_of(url: str, allowed_private: frozenset[HostPort] = frozenset()) -> Target:
+    """What can be said of a URL without asking anybody. Raises EgressRefused."""
+    parsed = _parsed(url)
+    host = parsed.raw_host.decode("ascii").lower()
+    port = (443 if parsed.scheme == "https" else 80) if parsed.port is None else parsed.port
+    trusted = (host, port) in allowed_private
+    if not trusted:
+        if parsed.scheme != "https":
+            raise EgressRefused("the URL must begin with https://")
+        if port != 443 and (not 1024 <= port <= 65_535 or port in _OTHERS_PORTS):
+            raise EgressRefused("the URL's port is not one for web servers")
+        literal = _literal(host)
+        if literal is None and not _is_name(host):
+            raise EgressRefused("the URL's host must be a full domain name")
+        if literal is not None and not public(literal):
+            raise EgressRefused("the URL's address is not a public one")
+    return Target(parsed, host, port, trusted)
+
+
 @dataclass(frozen=True)
 class Egress:
     """The one way out to addresses that others name."""
@@ -131,24 +150,6 @@ class Egress:
     """Hosts and ports that the installation itself trusts, at any address and without TLS."""
     resolve: Resolve = look_up
     tls: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
-
-    def target(self, url: str) -> Target:
-        """What can be said of a URL without asking anybody. Raises EgressRefused."""
-        parsed = _parsed(url)
-        host = parsed.raw_host.decode("ascii").lower()
-        port = (443 if parsed.scheme == "https" else 80) if parsed.port is None else parsed.port
-        trusted = (host, port) in self.allowed_private
-        if not trusted:
-            if parsed.scheme != "https":
-                raise EgressRefused("the URL must begin with https://")
-            if port != 443 and (not 1024 <= port <= 65_535 or port in _OTHERS_PORTS):
-                raise EgressRefused("the URL's port is not one for web servers")
-            literal = _literal(host)
-            if literal is None and not _is_name(host):
-                raise EgressRefused("the URL's host must be a full domain name")
-            if literal is not None and not public(literal):
-                raise EgressRefused("the URL's address is not a public one")
-        return Target(parsed, host, port, trusted)
 
     async def addresses(self, target: Target) -> list[Address]:
         """Where a target is, by one look-up. Raises EgressRefused if any of it is not public, EgressFailed."""
@@ -179,7 +180,7 @@ class Egress:
 
         A body of more than `max_bytes` is too large, or with `cut` read no further. Raises EgressRefused, EgressFailed.
         """
-        target = self.target(url)
+        target = target_of(url, self.allowed_private)
         try:
             async with asyncio.timeout(timeout):
                 trouble: Trouble = "connect"

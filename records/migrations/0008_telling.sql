@@ -33,7 +33,7 @@ create table continuum.subscription (
     updated_at    timestamptz not null default now()
 );
 create index subscription_owner on continuum.subscription (tenant, owner);
-create index subscription_topic on continuum.subscription (tenant, topic) where status in ('active', 'error');
+create index subscription_topic on continuum.subscription (tenant, topic) where status <> 'off';
 
 create table continuum.delivery (
     id           text primary key,    -- the message's id, the same for every attempt
@@ -67,7 +67,7 @@ declare
 begin
     for s in
         select id, status, trouble from subscription
-        where tenant = here and topic = about and status in ('active', 'error') and (owner is null or owner = of)
+        where tenant = here and topic = about and status <> 'off' and (owner is null or owner = of)
           and (ends_at is null or ends_at > now())
           and not exists (select 1 from jsonb_array_elements(filters) f
                           where not coalesce((f->'values') ? (said->>(f->>'name')), false))
@@ -77,9 +77,8 @@ begin
         update subscription set events = events + 1 where id = s.id returning events into n;
         insert into delivery (id, subscription, tenant, number, cause, focus, status, reason, settled_at)
         values ('msg_' || s.id || '_' || n, s.id, here, n, why, what,
-                case s.status when 'active' then 'pending' else 'dead' end,
-                case s.status when 'active' then null else s.trouble end,
-                case s.status when 'active' then null else now() end);
+                case s.status when 'error' then 'dead' else 'pending' end,
+                case s.status when 'error' then s.trouble end, case s.status when 'error' then now() end);
     end loop;
 end
 $$;
