@@ -14,7 +14,7 @@ from gateway.access.caller import Caller
 from gateway.access.keyring import Keyring
 from gateway.access.links import PREFIX as LINK
 from gateway.access.links import LinkRefused, verify_link
-from gateway.access.tokens import TokenRefused, Tokens
+from gateway.access.tokens import TokenExpired, TokenRefused, Tokens
 from records import clients
 from records.database import Database
 
@@ -27,6 +27,10 @@ REMEMBERED_SECONDS = 30.0
 
 class NotAuthenticated(Exception):  # noqa: N818
     """It is not known who asks. Says nothing of why."""
+
+
+class Expired(NotAuthenticated):
+    """A token that was good once. Whoever has it has shown who they were, and only has to sign in again."""
 
 
 class NotAdmitted(Exception):  # noqa: N818
@@ -88,6 +92,8 @@ class Authentication:
     async def _client(self, token: str) -> tuple[Caller, float]:
         try:
             said = self._tokens.read(token)
+        except TokenExpired:
+            raise Expired from None
         except TokenRefused:
             raise NotAuthenticated from None
         client = await clients.find(self._database, said.client)

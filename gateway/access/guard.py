@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channels.egress import Egress
-from gateway.access.authentication import Authentication, NotAdmitted, NotAuthenticated
+from gateway.access.authentication import Authentication, Expired, NotAdmitted, NotAuthenticated
 from gateway.access.caller import Caller
 from gateway.access.edge import GUARDED, Edge
 from gateway.access.jwks import RemoteKeys
@@ -173,6 +173,8 @@ class _Guard:
             if token is None:
                 raise NotAuthenticated
             row.caller = caller = await access.authentication.caller(token)
+        except Expired:
+            raise await row.refused(_sign_in(token)) from None
         except NotAuthenticated:
             if wait := await access.limits.wait_after_failure(source_of(scope)):
                 raise too_often(wait) from None

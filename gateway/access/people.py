@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from channels.egress import Egress, EgressFailed, EgressRefused, HostPort
-from gateway.access.authentication import NotAdmitted, NotAuthenticated
+from gateway.access.authentication import Expired, NotAdmitted, NotAuthenticated
 from gateway.access.caller import Caller, CallerRole
 from gateway.access.jwks import ASK_EVERY, FETCH_SECONDS, MOST_BYTES, RemoteKeys, the_key
 from gateway.access.settings import ASYMMETRIC, OidcSettings
@@ -104,6 +104,8 @@ class People:
                 leeway=SKEW_SECONDS,
                 options={"require": ["exp", "iat", "sub"]},
             )
+        except jwt.ExpiredSignatureError:  # looked at after the signature
+            raise Expired from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             raise NotAuthenticated from None
         return claims

@@ -32,6 +32,10 @@ class TokenRefused(Exception):  # noqa: N818
     """This is no good token of ours. Says nothing more: whoever tries learns nothing."""
 
 
+class TokenExpired(TokenRefused):
+    """It was one of ours, and is over."""
+
+
 class Tokens:
     """Makes and reads them."""
 
@@ -57,7 +61,7 @@ class Tokens:
         return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid, "typ": TYPE})
 
     def read(self, token: str) -> AccessToken:
-        """What a token says, if we signed it and it still counts. Raises TokenRefused."""
+        """What a token says, if we signed it and it still counts. Raises TokenRefused, TokenExpired."""
         try:
             header = jwt.get_unverified_header(token)
             key = self._keyring.key(header.get("kid"))
@@ -71,6 +75,8 @@ class Tokens:
                 issuer=self.issuer,
                 options={"require": ["exp", "iat", "sub", "tenant", "scope"]},
             )
+        except jwt.ExpiredSignatureError:  # looked at after the signature
+            raise TokenExpired from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             raise TokenRefused from None
         return AccessToken(
