@@ -90,7 +90,7 @@ async def _grant(connection: asyncpg.Connection, app_role: str) -> None:
             f"revoke update, delete, truncate on continuum.directory_change from {role};"
             f"revoke update, delete, truncate on continuum.patient_merge from {role};"
             f"revoke update on continuum.inbound from {role};"
-            f"revoke update, delete, truncate on continuum.audit from {role};"
+            f"revoke update, delete, truncate on continuum.audit, continuum.patient_change from {role};"
             f"grant delete on continuum.jti, continuum.throttle to {role};"
             f"grant execute on all functions in schema continuum to {role};"
             f"grant select on public.continuum_migration to {role};"

@@ -52,6 +52,17 @@ async def of_journey(database: Database, tenant: str, journey: str) -> UUID | No
     return found if isinstance(found, UUID) else None
 
 
+async def languages(database: Database, tenant: str, journey: str) -> list[str]:
+    """The languages of a journey's patient, BCP 47, most wanted first; none where that is not known."""
+    found = await database.value(
+        "select p.languages from continuum.referral r join continuum.patient p on p.id = r.patient"
+        " where r.tenant = $1 and r.journey = $2",
+        tenant,
+        journey,
+    )
+    return [str(tag) for tag in found or ()]
+
+
 async def merge(database: Database, *, from_patient: UUID, into: UUID, note: str, actor: Actor) -> Merged:
     """Merge one record into another, in one transaction. A repeat changes nothing and says what the first did.
 
@@ -126,3 +137,58 @@ async def merges_to_note(database: Database, limit: int = 50) -> list[ToNote]:
         limit,
     )
     return [ToNote.model_validate(dict(row)) for row in rows]
+
+
+async def update_details(
+    database: Database, tenant: str, patient: UUID, inbound: UUID, details: dict[str, Any]
+) -> bool:
+    """Write what a message says of a patient; what it leaves out stays. What stood there before is kept.
+
+    `details` has any of family, given, birth_date, gender, phone, email. False where nothing is different.
+    """
+    async with database.connection() as connection, connection.transaction():
+        row = await connection.fetchrow(
+            "select family, given, birth_date, gender, phone, email from continuum.patient"
+            " where tenant = $1 and id = $2 for update",
+            tenant,
+            patient,
+        )
+        new = {k: v for k, v in details.items() if v and row is not None and row[k] != v}
+        if row is None or not new:
+            return False
+        await _keep_before(connection, tenant, patient, inbound, {k: row[k] for k in new})
+        merged = {**dict(row), **new}
+        await connection.execute(
+            "update continuum.patient set family = $2, given = $3, birth_date = $4, gender = $5, phone = $6, email = $7"
+            " where id = $1",
+            patient,
+            *(merged[k] for k in ("family", "given", "birth_date", "gender", "phone", "email")),
+        )
+    return True
+
+
+async def add_numbers(
+    database: Database, tenant: str, patient: UUID, inbound: UUID, numbers: list[dict[str, Any]]
+) -> None:
+    """The patient bears these numbers too, from now on; those that they had stay."""
+    async with database.connection() as connection, connection.transaction():
+        standing = await connection.fetchval(
+            "select identifiers from continuum.patient where tenant = $1 and id = $2 for update", tenant, patient
+        )
+        new = [one for one in numbers if one not in standing]
+        if not new:
+            return
+        await _keep_before(connection, tenant, patient, inbound, {"identifiers": standing})
+        await connection.execute(
+            "update continuum.patient set identifiers = $2 where id = $1", patient, [*standing, *new]
+        )
+
+
+async def _keep_before(connection: Any, tenant: str, patient: UUID, inbound: UUID, before: dict[str, Any]) -> None:
+    await connection.execute(
+        "insert into continuum.patient_change (tenant, patient, inbound, before) values ($1, $2, $3, $4)",
+        tenant,
+        patient,
+        inbound,
+        before,
+    )

@@ -21,7 +21,7 @@ from care.action import ACTIONS, Answer
 from care.actor import Actor, system
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.context import Temporal, TemporalAway
-from gateway.inbound import deeds
+from gateway.inbound import deeds, register
 from gateway.inbound.decisions.decision import Decision, Nothing, Quarantine, Refuse, Wait
 from gateway.inbound.finding import Found, NotYet, Unclear, find
 from gateway.inbound.meaning import About
@@ -74,6 +74,9 @@ async def attempt(database: Database, temporal: Temporal, ask: AskRow, *, deadli
 
 
 async def _attempt(database: Database, temporal: Temporal, ask: AskRow, deadline: timedelta) -> None:
+    if (of_the_register := register.DEEDS.get(ask.name)) is not None:
+        await _settle(database, temporal, ask, await of_the_register(database, ask, actor_of(ask)), deadline)
+        return
     about = About.model_validate(ask.about)
     found = Found(ask.journey, about.visit) if ask.journey else await find(database, ask.tenant, ask.sender, about)
     match found:
@@ -85,6 +88,23 @@ async def _attempt(database: Database, temporal: Temporal, ask: AskRow, deadline
             await inbound.settle(database, ask.id, "quarantined", code="not-found", reason=reason)
         case Found():
             await _act(database, temporal, ask, found, deadline)
+
+
+async def _settle(
+    database: Database, temporal: Temporal, ask: AskRow, settled: register.Settled, deadline: timedelta
+) -> None:
+    """What is done to the register is done by now; what is a person's to decide becomes a task of the journey."""
+    match settled:
+        case Quarantine(reason):
+            found = await find(database, ask.tenant, ask.sender, About.model_validate(ask.about))
+            if isinstance(found, Found):
+                await _before_a_person(database, temporal, ask, found, reason, deadline)
+            else:
+                await inbound.settle(database, ask.id, "quarantined", code="business-rule", reason=reason)
+        case Refuse(code, reason):
+            await inbound.settle(database, ask.id, "refused", code=code, reason=reason)
+        case Nothing(reason):
+            await inbound.settle(database, ask.id, "done", reason=reason, result={})
 
 
 async def _act(database: Database, temporal: Temporal, ask: AskRow, found: Found, deadline: timedelta) -> None:

@@ -121,6 +121,7 @@ declare
     first record;
     earlier record;
     before uuid;
+    known uuid[];
     asks jsonb := '[]';
 begin
     if said <> 'refused' then
@@ -156,6 +157,16 @@ begin
             said := case when first.sha256 = digest or exists (
                 select 1 from inbound i where i.journey = whose and i.sha256 = digest) then 'duplicate' else 'amendment' end;
         elsif o->'patient' <> 'null' then
+            -- The same number of the same authority, name and birth date: the patient is in the register already.
+            select array_agg(p.id) into known from patient p
+            where p.tenant = here and p.merged_into is null and p.birth_date = o->'patient'->>'birth_date'
+              and lower(p.family) = lower(o->'patient'->>'family') and exists (
+                  select 1 from jsonb_array_elements(o->'patient'->'identifiers') as n
+                  where n->>'system' is not null and p.identifiers @> jsonb_build_array(n));
+        end if;
+        if said = 'accepted' and cardinality(known) = 1 then
+            update referral r set patient = known[1] where r.journey = whose;
+        elsif said = 'accepted' and o->'patient' <> 'null' then
             with person as (
                 insert into patient (tenant, identifiers, family, given, birth_date, gender, phone, email, languages)
                 select here, p->'identifiers', p->>'family', p->>'given', p->>'birth_date', p->>'gender', p->>'phone',
@@ -179,3 +190,13 @@ begin
     return jsonb_build_object('outcome', said, 'journey', whose, 'inbound', coalesce(before, message), 'asks', asks);
 end
 $$;
+
+-- What a message changed of a patient's record, with what stood there before. Append-only.
+create table continuum.patient_change (
+    id          bigint      generated always as identity primary key,
+    tenant      text        not null,
+    patient     uuid        not null references continuum.patient (id),
+    inbound     uuid        not null references continuum.inbound (id),
+    before      jsonb       not null,
+    recorded_at timestamptz not null default now()
+);
