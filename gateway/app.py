@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from gateway import answers, health
 from gateway.access import guard, oauth
 from gateway.context import Gateway
+from gateway.staff import routes as staff
+from gateway.staff.pages import answering, start
 
 TITLE = "Continuum"
 
@@ -24,5 +26,8 @@ def create_app(gateway: Gateway) -> FastAPI:
     answers.install(app)
     app.include_router(health.router)
     app.include_router(oauth.router)
+    app.include_router(staff.router)
+    app.include_router(answering.router)
+    app.include_router(start.router)
     guard.install(app, gateway)  # last: it stands in front of what is there
     return app

@@ -32,6 +32,11 @@ async def unknown(database: Database, tenant: str, name: str, action: Action) ->
     return next((wrong for owner in named if (wrong := _unknown(directory, owner)) is not None), None)
 
 
+async def unknown_person(database: Database, tenant: str, person: str) -> tuple[str, str] | None:
+    """The same for one person, by their id."""
+    return _unknown(await load(database, tenant), f"person:{person}")
+
+
 def _unknown(directory: Directory, owner: str) -> tuple[str, str] | None:
     kind, _, id_ = owner.rpartition(":")
     if kind == "queue":

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from records.database import Database
 
 Row = dict[str, Any]
+
+NO_DUE_TIME = datetime(9000, 1, 1, tzinfo=UTC)
+"""Where what is due at no time stands in the order of what is due."""
+
+Place = tuple[bool, bool, datetime, str]
+"""Where a journey stands in the list: closed, not overdue, when it is due next, its id."""
+
+
+class Sight(NamedTuple):
+    """Which of a tenant's journeys somebody may see: all of them, or those that bear one of these marks."""
+
+    everything: bool = True
+    sender: str | None = None
+    """Who sent the referral."""
+    email: str | None = None
+    """Of the requester whom the referral names."""
+    journey: str | None = None
+
+
+EVERYTHING = Sight()
 
 
 def _plain(rows: list[Any]) -> list[Row]:
@@ -15,23 +36,62 @@ def _plain(rows: list[Any]) -> list[Row]:
 
 
 async def journeys(
-    database: Database, tenant: str, *, stage: str | None = None, status: str | None = None
+    database: Database,
+    tenant: str,
+    *,
+    stage: str | None = None,
+    status: str | None = None,
+    overdue: bool | None = None,
+    waiting_on: str | None = None,
+    sight: Sight = EVERYTHING,
+    after: Place | None = None,
+    limit: int | None = None,
 ) -> list[Row]:
-    """Journeys, the most urgent first; with the patient's name, for staff of the clinic."""
+    """Journeys, the most urgent first; with the patient's name, for staff of the clinic and who sent the patient."""
     rows = await database.fetch(
-        """
+        f"""
         select j.id, j.tenant, j.clinic, j.stage, j.status, j.outcome, j.pathway, j.priority, j.waiting_on,
             j.next_due_at, j.overdue, j.seq, j.at, j.recorded_at, concat_ws(' ', p.given, p.family) as patient
         from continuum.journey j
         left join continuum.referral r on r.journey = j.id left join continuum.patient p on p.id = r.patient
         where j.tenant = $1 and ($2::text is null or lower(j.stage) = lower($2)) and ($3::text is null or j.status = $3)
-        order by j.status = 'closed', j.overdue desc, j.next_due_at nulls last, j.id
-        """,
+            and ($4::boolean is null or j.overdue = $4) and ($5::text is null or j.waiting_on = $5)
+            and {_SEEN.format(6, 7, 8, 9)}
+            and ($10::boolean is null or (j.status = 'closed', not j.overdue, coalesce(j.next_due_at, $14), j.id)
+                > ($10, $11, $12::timestamptz, $13))
+        order by j.status = 'closed', not j.overdue, coalesce(j.next_due_at, $14), j.id limit $15
+        """,  # noqa: S608 - numbers of our own parameters
         tenant,
         stage,
         status,
+        overdue,
+        waiting_on,
+        *sight,
+        *(after or (None, None, None, None)),
+        NO_DUE_TIME,
+        limit,
     )
     return _plain(rows)
+
+
+_SEEN = "(${}::boolean or r.sender = ${}::text or lower(r.requester_email) = lower(${}::text) or r.journey = ${}::text)"
+
+
+def place_of(row: Row) -> Place:
+    """Where a row of `journeys` stands in their order."""
+    return row["status"] == "closed", not row["overdue"], row["next_due_at"] or NO_DUE_TIME, row["id"]
+
+
+async def is_seen(database: Database, tenant: str, journey_id: str, sight: Sight) -> bool:
+    """Whether there is a referral or journey of that id, of this tenant, within somebody's sight."""
+    found = await database.value(
+        f"select true from continuum.referral r where r.tenant = $1 and r.journey = $2 and {_SEEN.format(3, 4, 5, 6)}"  # noqa: S608
+        " union all select true from continuum.journey j where j.tenant = $1 and j.id = $2 and $3 limit 1",
+        tenant,
+        journey_id,
+        *sight,
+    )
+    return bool(found)
 
 
 async def to_be_started(database: Database, tenant: str) -> list[Row]:
@@ -110,6 +170,8 @@ async def tasks(
     people: Sequence[str] | None = None,
     queues: Collection[tuple[str, str]] = (),
     kind: str | None = None,
+    after: tuple[datetime, str] | None = None,
+    limit: int | None = None,
 ) -> list[Row]:
     """What is owed now, soonest due first: by anybody, by one queue or person, or by these people and queues.
 
@@ -124,7 +186,8 @@ async def tasks(
             and ($3::text is null or t.kind = $3)
             and ($4::text[] is null or t.owner = any($4) or (t.owner, t.clinic) in (
                 select 'queue:' || q.id, q.clinic from unnest($5::text[], $6::text[]) as q(id, clinic)))
-        order by t.due_at, t.id
+            and ($7::timestamptz is null or (t.due_at, t.id) > ($7, $8))
+        order by t.due_at, t.id limit $9
         """,
         tenant,
         owner,
@@ -132,6 +195,8 @@ async def tasks(
         [f"person:{person}" for person in people] if people is not None else None,
         [queue for queue, _ in queues],
         [clinic for _, clinic in queues],
+        *(after or (None, None)),
+        limit,
     )
     return _plain(rows)
 

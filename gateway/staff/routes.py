@@ -1,0 +1,11 @@
+"""The routes of the staff API, together."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from gateway.staff import acting, corrections, incoming, journeys, openapi, patients, tasks
+
+router = APIRouter(prefix="/api")
+for part in (journeys, acting, tasks, incoming, corrections, patients, openapi):
+    router.include_router(part.router)
