@@ -13,9 +13,11 @@ from contextlib import suppress
 
 import structlog
 
+from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
 from continuum.settings import Settings
+from continuum.site import settings_here
 from gateway.access.keyring import KeyFileWrong
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
 from gateway.serving import Address, CannotServe, Certificate, application, serve_http
@@ -55,6 +57,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = await _patiently_opened(settings, stop)
     if database is None:
         return
+    leaving = asyncio.create_task(_leave_in_time(stop))
     try:
         gateway = Gateway(database, LazyTemporal(), gateway_settings(settings))
         try:
@@ -64,9 +67,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         address = Address(settings.http_host, settings.http_port, shared=settings.http_shared)
         await serve_http(app, address, certificate=secured, stop=stop, listening=_ready)
     finally:
-        leaving = asyncio.create_task(_leave_in_time())
-        await database.close()
         leaving.cancel()
+        await database.close()
     log.info("gateway_stopped")
 
 
@@ -89,15 +91,23 @@ async def _patiently_opened(settings: Settings, stop: asyncio.Event) -> Database
     return None
 
 
-async def _leave_in_time() -> None:
+async def _leave_in_time(stop: asyncio.Event) -> None:
     """Whoever stops us does not wait for ever, and all that was acknowledged is stored."""
+    await stop.wait()
     await asyncio.sleep(LEAVE_SECONDS)
     log.warning("gateway_left_without_goodbye")
     os._exit(1)
 
 
+def _settings() -> Settings:
+    try:
+        return settings_here()
+    except StackError as wrong:
+        raise CannotServe(str(wrong)) from None
+
+
 async def _main() -> None:
-    settings = Settings()
+    settings = _settings()
     configure(settings.log_level)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -53,15 +54,25 @@ class RequestLimits:
             await send({"type": "websocket.close", "code": 1000})
             return
         exchange = _Exchange(self, scope, receive, send)
-        if (problem := self._refusal(scope)) is not None:
-            await answer_of(Request(scope), problem)(scope, receive, exchange.send)
-            return
+        problem = self._refusal(scope)
         self.busy += 1
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            if problem is not None:
+                await answer_of(Request(scope), problem)(scope, receive, exchange.send)
+            else:
+                await self._app(scope, exchange.receive, exchange.send)
         finally:
             self.busy -= 1
-            self.held -= exchange.held
+            exchange.let_go()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a request waits for its client it is not counted as under way."""
+        self.busy -= 1
+        try:
+            yield
+        finally:
+            self.busy += 1
 
     def _refusal(self, scope: Scope) -> Problem | None:
         target = scope["raw_path"] + scope["query_string"]
@@ -93,29 +104,34 @@ class _Exchange:
         if not self._unread:
             return await self._receive()
         began = time.monotonic()
-        self._limits.busy -= 1
         try:
-            async with asyncio.timeout(self._patience):
-                message = await self._receive()
+            with self._limits.waiting():
+                async with asyncio.timeout(self._patience):
+                    message = await self._receive()
         except TimeoutError:
             self._gone = True
             raise BodyRefused(
                 Problem(408, "timeout", f"the body did not come within {self._limits.bounds.body_seconds:g} seconds")
             ) from None
-        finally:
-            self._limits.busy += 1
         self._patience -= time.monotonic() - began
         self._took(message)
         if self._gone:
             raise BodyRefused(Problem(400, "incomplete", "the connection ended before the body did"))
         part = len(message.get("body", b""))
+        if self.held + part > self._most:
+            self.let_go()
+            raise BodyRefused(too_large(self._most))
+        if self._limits.held + part > self._limits.bounds.held:
+            self.let_go()
+            raise BodyRefused(too_busy())
         self.held += part
         self._limits.held += part
-        if self.held > self._most:
-            raise BodyRefused(too_large(self._most))
-        if self._limits.held > self._limits.bounds.held:
-            raise BodyRefused(too_busy())
         return message
+
+    def let_go(self) -> None:
+        """Nothing is held of its body any more."""
+        self._limits.held -= self.held
+        self.held = 0
 
     async def send(self, message: Message) -> None:
         """A part of the answer; the last one leaves when the rest of the request was read, or was given up."""
@@ -130,15 +146,16 @@ class _Exchange:
             return
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._answer_patience):
-                await self._send(message)
+            with self._limits.waiting():
+                async with asyncio.timeout(self._answer_patience):
+                    await self._send(message)
         except TimeoutError:
             self._deaf = True
         self._answer_patience -= time.monotonic() - began
 
     async def _throw_away(self) -> None:
         left = LINGER_BYTES
-        with suppress(TimeoutError):
+        with suppress(TimeoutError), self._limits.waiting():
             async with asyncio.timeout(LINGER_SECONDS):
                 while self._unread and not self._gone and left > 0:
                     message = await self._receive()
