@@ -18,6 +18,7 @@ from continuum.commands import (
     caseload,
     corrections,
     directory,
+    endpoints,
     inbound,
     pathways,
     record,
@@ -63,6 +64,7 @@ app.command(name="import")(caseload.import_)
 for name, group in (
     ("pathways", pathways.pathways),
     ("inbound", inbound.inbound),
+    ("endpoints", endpoints.endpoints),
     ("directory", directory.directory),
     ("absence", directory.absence),
     ("on-call", directory.on_call),

@@ -14,11 +14,14 @@ from activities.deliveries import Deliveries
 from activities.replies import task_of
 from channels import signing
 from channels.egress import Egress
+from continuum.embedded.folder import temporary_folder
+from continuum.embedded.supervisor import Options, Supervisor, running
+from continuum.site import bring_up_to_date
 from records import documents, notices, subscriptions
 from records.database import Database
 from records.subscriptions import REFERRAL_TASK, Subscription, Wanted
 from tests.gateway.telling.receiver import Receiver, receiving
-from tests.integration.post_office import DOMAIN, Mailroom, Server, mail_to, mailroom_built, serving
+from tests.integration.post_office import DOMAIN, Server, mail_to, serving
 
 BASE = "https://continuum.clinic.example"
 CLIENT = "client:hospital"
@@ -121,18 +124,27 @@ class Post:
 
 
 @pytest.fixture(scope="session")
-async def telling_room() -> AsyncIterator[Mailroom]:
-    """A record without a worker, for all tests of telling."""
-    async with mailroom_built() as room:
-        yield room
+async def telling_stack() -> AsyncIterator[Supervisor]:
+    """A stack without a worker, for all tests of telling."""
+    with temporary_folder() as path:
+        async with running(Options(folder=path, time_skipping=True, migrate=bring_up_to_date)) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="session")
+async def telling_record(telling_stack: Supervisor) -> AsyncIterator[Database]:
+    """Its record."""
+    record = await Database.open(telling_stack.dsn("app"), size=8)
+    yield record
+    await record.close()
 
 
 @pytest.fixture
-async def post(telling_room: Mailroom) -> AsyncIterator[Post]:
+async def post(telling_record: Database) -> AsyncIterator[Post]:
     """No test finds what another left."""
     async with serving(Server()) as mail:
-        yield Post(telling_room.record, mail)
-    await telling_room.record.execute("update continuum.subscription set status = 'off', to_tell = false")
+        yield Post(telling_record, mail)
+    await telling_record.execute("update continuum.subscription set status = 'off', to_tell = false")
 
 
 @pytest.fixture
