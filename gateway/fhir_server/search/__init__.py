@@ -1,0 +1,1 @@
+"""Searching: parameters on an allow-list, held against columns of our views."""
