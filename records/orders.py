@@ -43,6 +43,8 @@ class Standing(BaseModel):
     """Of the Task that carries its execution."""
     state: str
     """Of that Task, in the words of the view `fhir_task`."""
+    self_care: bool
+    """Whether the patient exercises at home by a plan, and is asked by message how it goes."""
     profile: Literal["cow", "bser", "sdohcc"]
     """The guide that its sender follows."""
 
@@ -53,7 +55,8 @@ _VISIBLE = """($3::text is null or r.sender = $3 or r.journey = $5
 _STANDING = f"""
 select r.journey, r.source, r.referral_id, r.sender, r.received_at, o.version, o.updated_at as changed_at,
     coalesce(j.stage, 'Intake') as stage, coalesce(j.status, 'open') as status, t.version as task_version,
-    t.state, coalesce(c.profile, 'cow') as profile
+    t.state, exists (select from continuum.plan p where p.journey = r.journey and p.status = 'active'
+        and (p.body->>'self_care')::boolean) as self_care, coalesce(c.profile, 'cow') as profile
 from continuum.referral r
 join continuum.fhir_service_request o on o.key = r.journey and o.tenant = r.tenant
 join continuum.fhir_task t on t.key = r.journey and t.tenant = r.tenant
@@ -113,3 +116,20 @@ async def score_of_row(database: Database, journey: str, seq: int, measure: str)
         measure,
     )
     return found if isinstance(found, str) else None
+
+
+class VisitStanding(BaseModel):
+    """A visit, and the version of its Appointment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    visit: str
+    version: int
+
+
+async def visit(database: Database, journey: str, id_: str) -> VisitStanding | None:
+    """A visit of this journey."""
+    row = await database.row(
+        "select key as visit, version from continuum.fhir_appointment where journey = $1 and key = $2", journey, id_
+    )
+    return VisitStanding.model_validate(dict(row)) if row else None

@@ -15,7 +15,7 @@ from __future__ import annotations
 from gateway.fhir.incoming import IncomingIdentifier, IncomingRequester
 from gateway.fhir.message import Located, Message, is_absolute, relative_name
 from gateway.fhir.models import Identifier, PractitionerRole, Reference, ServiceRequest
-from gateway.fhir.order import Order
+from gateway.fhir.order import NamedOrder
 from gateway.fhir.refusal import RefusedError
 
 _V2_0203 = "http://terminology.hl7.org/CodeSystem/v2-0203"
@@ -24,7 +24,7 @@ _MAX_KEY = 1000
 """Bytes. Both go into one unique index, and PostgreSQL's B-tree takes 2,704 in all."""
 
 
-def source_of(message: Message, order: Order, requester: IncomingRequester, default: str) -> str:
+def source_of(message: Message, order: NamedOrder, requester: IncomingRequester, default: str) -> str:
     """The sender: the endpoint it names, else the server its resources come from, else the requester's house.
 
     All of them are claims of the message. Who is allowed to speak for a source is for sign-in to decide.
@@ -45,7 +45,7 @@ def source_of(message: Message, order: Order, requester: IncomingRequester, defa
     return _bounded(_house(message, order, requester) or default, _MAX_SOURCE, f"{order.at.path}.requester")
 
 
-def _house(message: Message, order: Order, requester: IncomingRequester) -> str | None:
+def _house(message: Message, order: NamedOrder, requester: IncomingRequester) -> str | None:
     if requester.organisation_identifier is not None and requester.organisation_identifier.system:
         return _joined(requester.organisation_identifier)
     reference = order.request.requester
@@ -86,7 +86,7 @@ def name_of_order(at: Located, request: ServiceRequest) -> str | None:
     return None
 
 
-def replaced_by(message: Message, order: Order) -> tuple[str, ...]:
+def replaced_by(message: Message, order: NamedOrder) -> tuple[str, ...]:
     """The referrals this order replaces, named as they were when they came."""
     named = (_replaced(message, order.at, reference) for reference in order.request.replaces)
     return tuple(dict.fromkeys(filter(None, named)))
@@ -103,7 +103,7 @@ def _replaced(message: Message, at: Located, reference: Reference) -> str | None
     return _bounded(_name_of(reference.reference), _MAX_KEY, path) if reference.reference else None
 
 
-def transport_key_of(message: Message, order: Order, sha256: str) -> str:
+def transport_key_of(message: Message, order: NamedOrder, sha256: str) -> str:
     """This delivery: the message's id, else the Bundle's identifier, else the Bundle's id, else the bytes."""
     if order.header is not None and order.header[0].id is not None:
         return _bounded(f"MessageHeader/{order.header[0].id}", _MAX_KEY, f"{order.header[0].path}.id")

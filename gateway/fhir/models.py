@@ -166,6 +166,7 @@ class MessageHeader(Resource):
     event_coding: Coding | None = None
     source: MessageSource | None = None
     sender: Reference | None = None
+    reason: CodeableConcept | None = None
     response: MessageResponse | None = None
     focus: tuple[Reference, ...] = ()
 

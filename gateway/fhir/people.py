@@ -23,7 +23,7 @@ from gateway.fhir.models import (
     PractitionerRole,
     Reference,
 )
-from gateway.fhir.order import Order
+from gateway.fhir.order import NamedOrder
 from gateway.fhir.refusal import RefusedError
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+")
@@ -32,7 +32,7 @@ _NO_LONGER = frozenset({"old", "maiden"})
 _NAME_USES = ("official", "usual")
 
 
-def patient_of(message: Message, order: Order) -> IncomingPatient:
+def patient_of(message: Message, order: NamedOrder) -> IncomingPatient:
     """The subject of the order; a reference to nothing in the message is kept, for a person to match."""
     path = f"{order.at.path}.subject"
     subject = order.request.subject
@@ -82,7 +82,7 @@ def _patient_by_reference(subject: Reference, path: str) -> IncomingPatient:
     )
 
 
-def requester_of(message: Message, order: Order) -> IncomingRequester:
+def requester_of(message: Message, order: NamedOrder) -> IncomingRequester:
     """Who asks: the order's requester, else the Task's, else the sender of the message.
 
     An order without a requester is legal in R4, and somebody has to get the answer.
@@ -92,7 +92,7 @@ def requester_of(message: Message, order: Order) -> IncomingRequester:
     return IncomingRequester()
 
 
-def _askers(order: Order) -> Iterable[tuple[Located, Reference]]:
+def _askers(order: NamedOrder) -> Iterable[tuple[Located, Reference]]:
     if order.request.requester is not None:
         yield order.at, order.request.requester
     for at, task in order.tasks:

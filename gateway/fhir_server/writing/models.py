@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt
 
 from gateway.fhir.models import (
     CodeableConcept,
@@ -21,18 +21,24 @@ from gateway.fhir.models import (
     Text,
 )
 from gateway.fhir.models import Task as ReadTask
+from gateway.fhir.refusal import RefusedError
 
 
-def moment(said: str) -> datetime:
-    """A moment in FHIR's format, which has its offset from UTC."""
-    found = datetime.fromisoformat(said)
-    if found.tzinfo is None:
-        raise ValueError
+def moment(said: str | None, path: str) -> datetime | None:
+    """A FHIR dateTime as a moment; of a day, a month or a year its middle. Raises RefusedError."""
+    if said is None:
+        return None
+    day = {4: f"{said}-07-01", 7: f"{said}-15"}.get(len(said), said)
+    try:
+        found = datetime.fromisoformat(day if "T" in day else f"{day}T12:00:00+00:00")
+    except ValueError:  # a leap second
+        found = None
+    if found is None or found.tzinfo is None:
+        raise RefusedError("value", "a moment with its offset from UTC is wanted", path)
     return found
 
 
 Decimal = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Instant = Annotated[DateTime, AfterValidator(moment)]
 
 
 class Task(ReadTask):
@@ -116,8 +122,8 @@ class Appointment(Resource):
     status: Text | None = None
     cancelation_reason: CodeableConcept | None = None
     based_on: tuple[Reference, ...] = ()
-    start: Instant | None = None
-    end: Instant | None = None
+    start: DateTime | None = None
+    end: DateTime | None = None
     minutes_duration: StrictInt | None = None
     participant: tuple[Participant, ...] = ()
 

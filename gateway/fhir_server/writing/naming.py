@@ -16,7 +16,7 @@ from gateway.fhir.models import Reference
 from gateway.fhir.refusal import RefusedError
 from gateway.fhir_server.writing.delivery import Delivery
 from gateway.inbound import About
-from records import orders
+from records import locating, orders
 from records.orders import Onlooker, Standing
 
 _OURS = re.compile(r"(?P<journey>j[0-9a-f]{16})(?P<rest>(\.[A-Za-z0-9_-]+)*)")
@@ -84,18 +84,12 @@ async def seen(delivery: Delivery, references: list[Named], path: str) -> tuple[
 
     Raises RefusedError where they name nobody, or a journey that is not there for this caller.
     """
-    who, database = onlooker(delivery.caller), delivery.gateway.database
     said = about(references, delivery.base)
-    if said.journey is None and (patient := _registered(references, delivery.base)) is not None:
-        journeys = await orders.open_of_patient(database, who, patient)
-        if len(journeys) > 1:
-            reason = "the patient has several open journeys; name the order in basedOn or focus"
-            raise RefusedError("multiple-matches", reason, path)
-        said = said.model_copy(update={"journey": journeys[0] if journeys else None})
-        if said.journey is None and said.referral_id is None and not said.patient:
-            raise RefusedError("not-found", "the patient that is named has no open journey here", path)
+    if said.journey is None:
+        journey = await _known(delivery, said, _registered(references, delivery.base), path)
+        said = said.model_copy(update={"journey": journey})
     if said.journey is not None:
-        found = await orders.standing(database, who, said.journey)
+        found = await orders.standing(delivery.gateway.database, onlooker(delivery.caller), said.journey)
         if found is None:
             raise RefusedError("not-found", "there is no such order here", path)
         return said, found
@@ -103,6 +97,23 @@ async def seen(delivery: Delivery, references: list[Named], path: str) -> tuple[
         reason = "name the order (basedOn or focus: ours, or an identifier with its system) or the patient by a number"
         raise RefusedError("required", reason, path)
     return said, None
+
+
+async def _known(delivery: Delivery, said: About, registered: UUID | None, path: str) -> str | None:
+    """The one journey that may be seen and that is called like this, if there is one by now."""
+    caller, database = delivery.caller, delivery.gateway.database
+    if said.referral_id is not None:
+        named = await locating.by_referral(database, caller.tenant, caller.sender, said.referral_id)
+        return named[0] if len(named) == 1 else None
+    if registered is None:
+        return None
+    theirs = await orders.open_of_patient(database, onlooker(caller), registered)
+    if len(theirs) == 1:
+        return theirs[0]
+    if theirs:
+        reason = "the patient has several open journeys; name the order in basedOn or focus"
+        raise RefusedError("multiple-matches", reason, path)
+    raise RefusedError("not-found", "the patient that is named has no open journey here", path)
 
 
 def _registered(references: Iterable[Named], base: str) -> UUID | None:

@@ -1,7 +1,7 @@
 """An order comes, or comes again: `ServiceRequest` by POST and PUT.
 
-The order belongs to its sender. One order begins one journey, however often it is sent at once; the same order with other
-content is kept for a person to review, and is never merged.
+The order belongs to its sender. One order begins one journey, however often it is sent at once; the same order with
+other content is kept for a person to review, and is never merged.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ async def create(delivery: Delivery) -> Answer:
     message = Message(alone(delivery, KIND))
     referral = referral_in(message, delivery.sha256, default_source=CLAIMED)
     wanted = headers.if_none_exist(delivery.header("if-none-exist"))
-    if wanted is not None and (known := await _known(delivery, referral, wanted)) is not None:
+    if wanted is not None and (known := await known_order(delivery, KIND, referral, wanted)) is not None:
         return known
     return await place(delivery, KIND, referral, message.entries[0].node, keep=wanted is not None)
 
 
 async def place(
-    delivery: Delivery, kind: str, referral: IncomingReferral, order: Resource, *, keep: bool = False
+    delivery: Delivery, kind: str, referral: IncomingReferral, order: Resource | None, *, keep: bool = False
 ) -> Answer:
     """Take an order in. `keep`: whoever sent it wants an order that is there left as it is."""
     envelope = delivery.envelope(kind, claimed=referral.source, key=delivery.idempotency_key or referral.transport_key)
@@ -52,7 +52,7 @@ async def place(
         case "accepted":
             return Answer(
                 201,
-                order_of(order, taken, delivery),
+                order_of(order, taken, delivery) if order is not None else None,
                 location=_address(delivery, taken),
                 version=1,
                 modified_at=delivery.received_at,
@@ -67,18 +67,18 @@ async def place(
     return await standing_order(delivery, taken.journey)
 
 
-async def _known(delivery: Delivery, referral: IncomingReferral, wanted: str) -> Answer | None:
+async def known_order(delivery: Delivery, kind: str, referral: IncomingReferral, wanted: str) -> Answer | None:
     """The answer to a conditional create whose order is there already; None where it is not."""
     if referral.referral_id != wanted:
         reason = "If-None-Exist names another identifier than the one by which this order is known: the placer's first"
-        raise RefusedError("business-rule", reason, "ServiceRequest.identifier")
+        raise RefusedError("business-rule", reason, f"{referral.path}.identifier")
     caller = delivery.caller
     found = await locating.by_referral(delivery.gateway.database, caller.tenant, caller.sender, wanted)
     if not found:
         return None
     if len(found) > 1:
         raise Problem(412, "multiple-matches", "several orders have this identifier")
-    envelope = delivery.envelope(KIND, claimed=referral.source, key=delivery.idempotency_key or referral.transport_key)
+    envelope = delivery.envelope(kind, claimed=referral.source, key=delivery.idempotency_key or referral.transport_key)
     taken = await take_in(delivery.gateway.database, envelope, Noted(why="the order is there already"))
     if taken.outcome == "conflict":
         raise Problem(409, taken.code, taken.reason or "")

@@ -1,9 +1,9 @@
 """From which state of a Task who may bring it to which other, and what that asks of the journey. Pure.
 
 Sources: FHIR R4 Task state machine (https://hl7.org/fhir/R4/task.html#statemachine); HL7 Clinical Order Workflows
-(https://build.fhir.org/ig/HL7/fhir-cow-ig): work that has begun is not cancelled by its placer, who asks for it by a Task
-of code `abort`; SDOH Clinical Care (https://hl7.org/fhir/us/sdoh-clinicalcare): requester and performer may both cancel,
-also what is in progress; BSeR: as COW, by business status 5.2.
+(https://build.fhir.org/ig/HL7/fhir-cow-ig): work that has begun is not cancelled by its placer, who asks for it by a
+Task of code `abort`; SDOH Clinical Care (https://hl7.org/fhir/us/sdoh-clinicalcare): requester and performer may both
+cancel, also what is in progress; BSeR: as COW, by business status 5.2.
 """
 
 from __future__ import annotations
@@ -14,20 +14,10 @@ from typing import Any, Literal, get_args
 
 from care.action import DeclineReason
 from gateway.fhir.models import CodeableConcept
+from gateway.fhir_server.profiles import STATES
 from records.orders import Standing
 
 Party = Literal["placer", "staff"]
-STATUS = {
-    "sent": "requested",
-    "awaiting-information": "received",
-    "declined": "rejected",
-    "visit-scheduled": "in-progress",
-    "visit-missed": "in-progress",
-    "visit-cancelled": "in-progress",
-    "visit-completed": "in-progress",
-    "cancellation-requested": "in-progress",
-}
-"""FHIR's status of a state, where it is not the state's own name. Guides differ in what they show; not in this."""
 OVER = frozenset({"rejected", "cancelled", "failed", "completed", "entered-in-error"})
 UNDER_WAY = frozenset({"in-progress", "on-hold"})
 ALL = frozenset(
@@ -59,8 +49,8 @@ class Illegal:
 
 
 def status_of(standing: Standing) -> str:
-    """Where the coordination Task is, as a FHIR R4 task-status."""
-    return STATUS.get(standing.state, standing.state)
+    """Where the coordination Task is in the state machine; guides differ in what they show, not in this."""
+    return STATES[standing.state].cow
 
 
 def allowed(party: Party, standing: Standing) -> tuple[str, ...]:
@@ -82,7 +72,9 @@ def transition(
 ) -> Asks | Unchanged | Illegal:
     """What becomes of the wish to bring the coordination Task into a state."""
     now = status_of(standing)
-    if wanted == now and not (party == "placer" and now == "completed"):
+    if wanted in (now, STATES[standing.state].status(standing.profile)) and not (
+        party == "placer" and now == "completed"
+    ):
         return Unchanged()
     open_ = allowed(party, standing)
     if wanted not in open_:

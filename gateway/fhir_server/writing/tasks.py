@@ -24,7 +24,7 @@ from gateway.fhir_server.writing.naming import journey_of, onlooker, ours, seen
 from gateway.fhir_server.writing.placing import alone, place
 from gateway.fhir_server.writing.task_states import Asks, Illegal, Party, Unchanged, transition
 from gateway.inbound import About, Ask, Noted, take_in
-from records import inbound, locating, orders
+from records import inbound, orders
 from records.orders import Standing
 
 KIND = "Task"
@@ -84,9 +84,7 @@ async def _fulfil(delivery: Delivery, message: Message, task: Task, focus: Refer
         at = (answer.location or "").replace("/ServiceRequest/", f"/{KIND}/")
         body = {**answer.body, "status": "requested"} if answer.body and answer.status == 201 else None
         return replace(answer, location=at, body=body)
-    about, standing = await seen(delivery, [("focus", focus)], f"{path}.focus")
-    if standing is None and about.referral_id is not None:
-        standing = await _by_name(delivery, about.referral_id)
+    _, standing = await seen(delivery, [("focus", focus)], f"{path}.focus")
     if standing is None:
         reason = "there is no such order here: send it first, contained in the Task, or in one transaction with it"
         raise RefusedError("not-found", reason, f"{path}.focus")
@@ -94,12 +92,6 @@ async def _fulfil(delivery: Delivery, message: Message, task: Task, focus: Refer
     shown = await inner.shown(delivery.request, KIND, standing.journey)
     told = "the order has its coordination Task already"
     return Answer(200, shown, location=f"{delivery.base}/{KIND}/{standing.journey}", told=told)
-
-
-async def _by_name(delivery: Delivery, referral_id: str) -> Standing | None:
-    caller, database = delivery.caller, delivery.gateway.database
-    found = await locating.by_referral(database, caller.tenant, caller.sender, referral_id)
-    return await orders.standing(database, onlooker(caller), found[0]) if len(found) == 1 else None
 
 
 async def _report_read(delivery: Delivery, task: Task, focus: Reference, path: str) -> Answer:
