@@ -92,7 +92,9 @@ begin
         new.tenant, (select sender from referral where journey = new.journey),
         'https://continuum.example/fhir/SubscriptionTopic/referral-task', new.id, 'Task/' || new.journey,
         jsonb_build_object('status', new.task_status, 'business-status', new.business_status,
-                           'requester', new.message->'requester'->>'reference'));
+                           'requester', new.message->'requester'->>'reference',
+                           'owner:identifier', 'urn:continuum:clinic|' ||
+                               (select clinic from journey where id = new.journey and tenant = new.tenant)));
     return null;
 end
 $$;

@@ -33,9 +33,7 @@ _OURS = re.compile(
 """Headers that are about the connection or that we sign with: not a client's to set."""
 
 
-def wanted(
-    resource: Mapping[str, Any], tenant: str, now: datetime, allowed_private: frozenset[HostPort] = frozenset()
-) -> Wanted:
+def wanted(resource: Mapping[str, Any], now: datetime, allowed_private: frozenset[HostPort] = frozenset()) -> Wanted:
     """What a Subscription asks for. Raises Problem with the element at fault, and nothing of what it holds."""
     if resource.get("resourceType") != "Subscription":
         raise Problem(400, "structure", "the body must be a Subscription", path="Subscription")
@@ -53,7 +51,7 @@ def wanted(
     return Wanted(
         kind=kind,
         topic=topic.url,
-        filters=filters_of(topic, criteria, tenant),
+        filters=filters_of(topic, criteria),
         criteria=criteria,
         url=_address(channel) if kind == "email" else _endpoint(channel, allowed_private),
         headers=_headers(channel) if kind == "rest-hook" else {},

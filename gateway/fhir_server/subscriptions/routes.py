@@ -65,7 +65,7 @@ async def create(request: Request) -> Response:
     """Take it; a handshake is on its way, and its answer makes it active."""
     delivery = await receive(request)
     said = decoded(delivery.raw)
-    asked = wanted(said, delivery.caller.tenant, delivery.received_at, _private(delivery.gateway))
+    asked = wanted(said, delivery.received_at, _private(delivery.gateway))
     it = await subscriptions.add(
         delivery.gateway.database,
         id=secrets.token_hex(16),
@@ -133,7 +133,7 @@ async def update(request: Request, id: str) -> Response:  # noqa: A002
     if said.get("id") != id:
         raise Problem(400, "invalid", "the id in the body must be the one in the address", path="Subscription.id")
     status = asked_status(said, new=False)
-    asked = wanted(said, delivery.caller.tenant, delivery.received_at, _private(delivery.gateway))
+    asked = wanted(said, delivery.received_at, _private(delivery.gateway))
     if "header" not in said["channel"] and asked.url == standing.url:
         asked = asked.model_copy(update={"headers": standing.headers})
     it = await subscriptions.change(

@@ -13,6 +13,8 @@ from records.subscriptions import CONSULT_NOTE, REFERRAL_TASK, Filter
 
 FULFILL = frozenset({"fulfill", f"{TASK_CODE}|fulfill"})
 LONGEST_FILTER = 1024
+CLINIC = "urn:continuum:clinic"
+"""The system of a clinic's identifier, as it stands in `Task.owner`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ TOPICS = {
             REFERRAL_TASK,
             "A referral was answered: its coordination Task has changed",
             "Task",
-            ("status", "business-status", "requester", "code", "owner"),
+            ("status", "business-status", "requester", "owner:identifier", "code"),
         ),
         Topic(CONSULT_NOTE, "A signed discharge summary is there", "DocumentReference"),
     )
@@ -52,10 +54,10 @@ def topic_of(criteria: str) -> Topic:
     return found
 
 
-def filters_of(topic: Topic, criteria: tuple[str, ...], tenant: str) -> tuple[Filter, ...]:
+def filters_of(topic: Topic, criteria: tuple[str, ...]) -> tuple[Filter, ...]:
     """Filters as an event is held against them; all must hold. Raises Problem, naming what there is.
 
-    What is true of every event of a topic leaves no filter: each Task is a fulfilment, and ours.
+    What is true of every event of a topic leaves no filter: each Task is a fulfilment.
     """
     found: list[Filter] = []
     for text in criteria:
@@ -66,23 +68,23 @@ def filters_of(topic: Topic, criteria: tuple[str, ...], tenant: str) -> tuple[Fi
             if name not in topic.filters:
                 known = ", ".join(topic.filters)
                 raise _wrong(f"this topic can be filtered by: {known}" if known else _none(topic))
-            one = _filter(name, tuple(part for part in value.split(",") if part), tenant)
+            one = _filter(name, tuple(part for part in value.split(",") if part))
             if one is not None:
                 found.append(one)
     return tuple(found)
 
 
-def _filter(name: str, values: tuple[str, ...], tenant: str) -> Filter | None:
+def _filter(name: str, values: tuple[str, ...]) -> Filter | None:
     if not values:
         raise _wrong(f"{name} needs a value")
     if name == "code":
         if not FULFILL & set(values):
             raise _wrong("every Task of this topic has the code fulfill")
         return None
-    if name == "owner":
-        if not {f"Organization/{tenant}", tenant} & set(values):
-            raise _wrong("every Task of this topic is owned by this provider: leave owner out")
-        return None
+    if name == "owner:identifier":
+        values = tuple(value if "|" in value else f"{CLINIC}|{value}" for value in values)
+        if not all(value.startswith(f"{CLINIC}|") for value in values):
+            raise _wrong(f"the owner of a Task of this topic is a clinic: owner:identifier={CLINIC}|ID")
     if name in _CODES:
         values = tuple(value.rpartition("|")[2] for value in values)
         if not set(values) <= _CODES[name]:

@@ -100,6 +100,15 @@ class Post:
             await notices.reply_ready(self.record, row["id"], task_of(row))
         return reply
 
+    async def begin(self, journey: str, *, clinic: str) -> None:
+        """The journey is at a clinic."""
+        await self.record.execute(
+            "insert into continuum.journey (id, tenant, clinic, stage, status, waiting_on, seq, at, overdue)"
+            " values ($1, 'clinic', $2, 'Referral', 'open', 'x', 1, now(), false)",
+            journey,
+            clinic,
+        )
+
     async def discharge(self, journey: str) -> str:
         """A summary is signed and written."""
         document = f"{journey}:document:1"

@@ -69,12 +69,14 @@ async def test_filters_hold_together(post: Post, receiver: Receiver) -> None:
     theirs = [{"name": "requester", "values": ["Organization/hospital"]}]
     others = [{"name": "requester", "values": ["Organization/other"]}]
     unknown = [{"name": "business-status", "values": ["3.0"]}]
-    filters = (status, theirs, status + theirs, status + others, unknown)
+    ours = [{"name": "owner:identifier", "values": ["urn:continuum:clinic|main"]}]
+    filters = (status, theirs, status + theirs, status + others, unknown, ours)
     subscribed = [await post.subscribe(receiver.url, filters=one) for one in filters]
     journey = await post.referral()
+    await post.begin(journey, clinic="main")
     await post.answer(journey, "accepted")
     await post.answer(journey, "completed")
-    assert [len(await post.events(s)) for s in subscribed] == [1, 2, 1, 0, 0]
+    assert [len(await post.events(s)) for s in subscribed] == [1, 2, 1, 0, 0, 2]
 
 
 async def test_a_written_summary_is_told(post: Post, receiver: Receiver) -> None:

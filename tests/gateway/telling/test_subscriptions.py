@@ -395,6 +395,7 @@ REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
     (asks(URL, "Patient?name=x"), 422, "not-supported", "Subscription.criteria.extension"),
     (asks(URL, "Task?status="), 422, "not-supported", "Subscription.criteria.extension"),
     (asks(URL, "Task"), 422, "not-supported", "Subscription.criteria.extension"),
+    (asks(URL, "Task?owner:identifier=urn:other|main"), 422, "not-supported", "Subscription.criteria.extension"),
     (asks(URL, "Task?owner=Organization/other"), 422, "not-supported", "Subscription.criteria.extension"),
     (asks(URL, "Task?code=abort"), 422, "not-supported", "Subscription.criteria.extension"),
     (
@@ -441,7 +442,7 @@ def test_what_is_not_fit_is_refused_with_a_reason(body: dict[str, Any], status: 
 
 
 def taken(body: dict[str, Any]) -> Wanted:
-    found = wanted(body, "clinic", datetime.now(UTC))
+    found = wanted(body, datetime.now(UTC))
     asked_status(body, new=True)
     return found
 
@@ -453,7 +454,7 @@ def test_what_is_fit_is_taken_apart() -> None:
     contact = [{"system": "phone", "value": "1"}, {"system": "email", "value": "it@hospital.example"}]
     found = taken(
         {
-            **asks(url, "Task?owner=Organization/clinic&business-status=http://x|3.0", extension=extensions),
+            **asks(url, "Task?owner:identifier=main&business-status=http://x|3.0", extension=extensions),
             "contact": contact,
             "end": end,
         }
@@ -464,7 +465,10 @@ def test_what_is_fit_is_taken_apart() -> None:
         3600,
         20,
     )
-    assert [(f.name, f.values) for f in found.filters] == [("business-status", ("3.0",))]
+    assert [(f.name, f.values) for f in found.filters] == [
+        ("owner:identifier", ("urn:continuum:clinic|main",)),
+        ("business-status", ("3.0",)),
+    ]
     assert found.ends_at is not None
     assert found.ends_at.isoformat() == "2999-01-01T00:00:00+00:00"
     without_payload = asks(url, content=None)
