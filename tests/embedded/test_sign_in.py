@@ -34,6 +34,7 @@ from continuum.embedded.supervisor import worker_environment
 from continuum.settings import Settings
 from gateway import answers
 from gateway.access import guard
+from gateway.access.caller import CallerRole
 from gateway.access.policy import policy
 from gateway.access.settings import AccessSettings, OidcSettings
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
@@ -56,7 +57,7 @@ ASKED = {
 }
 
 router = APIRouter()
-EVERYBODY = ("coordinator", "therapist", "physician", "author", "auditor", "operator")
+EVERYBODY: tuple[CallerRole, ...] = ("coordinator", "therapist", "physician", "author", "auditor", "operator")
 
 
 @router.get("/me")
