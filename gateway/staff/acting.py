@@ -33,6 +33,11 @@ LOOK_SECONDS = 3.0
 """So long a journey is given to say which actions it takes."""
 NOT_HELPED_BY_ANOTHER = {"BadData", "NoSuchJourney", "ActionReused", "NotAllowed", "UnknownPerson", "UnknownQueue"}
 
+NOT_IN_A_BODY = {"actor", "action_id", "expected"}
+SAID_ELSEWHERE = (
+    "who acts is who the token says, the action's id is its Idempotency-Key, and what it is meant for is If-Match"
+)
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -227,6 +232,8 @@ def _endpoint(name: str) -> Callable[..., Awaitable[Response]]:
     ) -> Response:
         await seen(request, journey)  # before the body: nobody learns of a journey by how their body is answered
         data = await bodies.json_object(request)
+        if forged := sorted(NOT_IN_A_BODY & set(data)):
+            raise Problem(422, "BadData", f"{', '.join(forged)}: not in the body; {SAID_ELSEWHERE}")
         return await take(request, journey, name, data, stage=expected_stage, on_behalf_of=on_behalf_of)
 
     act.__name__ = name

@@ -26,7 +26,7 @@ from tests.integration.tools import PATIENT, message, order
 
 BASE = "https://continuum.example"
 PROVIDER = "https://sign-in.example"
-KEY = secrets.token_bytes(32)
+KEY = b"a key that only these tests know"
 
 
 class Provider:
@@ -86,11 +86,16 @@ def built(house: House, temporal: Any = None, database: Database | None = None) 
     return app
 
 
+def opened(app: FastAPI) -> httpx.AsyncClient:
+    """A client of it."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE)
+
+
 @pytest.fixture(scope="session")
 async def desk(house: House) -> AsyncIterator[Desk]:
     """The API over the house."""
     app = built(house)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
+    async with opened(app) as http:
         yield Desk(house, app, http)
 
 
