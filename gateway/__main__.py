@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
@@ -20,6 +23,7 @@ from continuum.settings import Settings
 from continuum.site import settings_here
 from gateway.access.keyring import KeyFileWrong
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
+from gateway.hl7.listener import serve_mllp
 from gateway.serving import Address, CannotServe, Certificate, application, serve_http
 from records.database import Database, DatabaseAway
 
@@ -49,9 +53,21 @@ def certificate(settings: Settings) -> Certificate | None:
     return Certificate(chain, key) if chain is not None and key is not None else None
 
 
+def hl7_context(settings: Settings) -> ssl.SSLContext | None:
+    """What HL7 v2 is served with; None: without TLS. Raises CannotServe."""
+    if not settings.hl7_tls:
+        if settings.hl7_client_ca_file is not None:
+            raise CannotServe("CONTINUUM_HL7_CLIENT_CA_FILE needs CONTINUUM_HL7_TLS: without TLS nobody shows one")
+        return None
+    own = certificate(settings)
+    if own is None:
+        raise CannotServe("CONTINUUM_HL7_TLS needs CONTINUUM_TLS_CERTIFICATE_FILE and CONTINUUM_TLS_KEY_FILE")
+    return replace(own, client_authority=settings.hl7_client_ca_file).context()
+
+
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until told to stop. Waits for PostgreSQL rather than fail while it starts. Raises CannotServe."""
-    secured = certificate(settings)
+    secured, hl7_secured = certificate(settings), hl7_context(settings)
     if secured is not None:
         secured.context()
     database = await _patiently_opened(settings, stop)
@@ -60,21 +76,56 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     leaving = asyncio.create_task(_leave_in_time(stop))
     try:
         gateway = Gateway(database, LazyTemporal(), gateway_settings(settings))
-        try:
-            app = application(gateway)
-        except KeyFileWrong as wrong:
-            raise CannotServe(str(wrong)) from None
-        address = Address(settings.http_host, settings.http_port, shared=settings.http_shared)
-        await serve_http(app, address, certificate=secured, stop=stop, listening=_ready)
+        await _serve(gateway, settings, stop, secured, hl7_secured)
     finally:
         leaving.cancel()
         await database.close()
     log.info("gateway_stopped")
 
 
-def _ready() -> None:
-    touch_ready_file()
-    log.info("gateway_ready")
+async def _serve(
+    gateway: Gateway,
+    settings: Settings,
+    stop: asyncio.Event,
+    secured: Certificate | None,
+    hl7_secured: ssl.SSLContext | None,
+) -> None:
+    """All doors, until told to stop; when one of them cannot be opened, none is. Raises CannotServe."""
+    try:
+        app = application(gateway)
+    except KeyFileWrong as wrong:
+        raise CannotServe(str(wrong)) from None
+    http = Address(settings.http_host, settings.http_port, shared=settings.http_shared)
+    doors = 1 if settings.hl7_port is None else 2
+
+    def opened() -> None:
+        nonlocal doors
+        doors -= 1
+        if doors == 0:
+            touch_ready_file()
+            log.info("gateway_ready")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve_http(app, http, certificate=secured, stop=stop, listening=opened))
+            if settings.hl7_port is not None:
+                group.create_task(_serve_hl7(gateway, settings.hl7_host, settings.hl7_port, hl7_secured, stop, opened))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def _serve_hl7(
+    gateway: Gateway,
+    host: str,
+    port: int,
+    secured: ssl.SSLContext | None,
+    stop: asyncio.Event,
+    opened: Callable[[], None],
+) -> None:
+    try:
+        await serve_mllp(gateway, host, port, ssl_context=secured, stop=stop, bound=lambda _: opened())
+    except OSError as error:
+        raise CannotServe(f"cannot listen on {host} port {port} for HL7 v2: {error.strerror}") from None
 
 
 async def _patiently_opened(settings: Settings, stop: asyncio.Event) -> Database | None:

@@ -39,6 +39,7 @@ def up(
     smtp_port: Annotated[int | None, typer.Option(help="The mail sink's port.", min=1, max=65535)] = None,
     gateway_port: Annotated[int | None, typer.Option(help="The port of FHIR and the API.", min=1, max=65535)] = None,
     hl7_port: Annotated[int | None, typer.Option(help="The port of HL7 v2 (MLLP).", min=1, max=65535)] = None,
+    sign_in_port: Annotated[int | None, typer.Option(help="The port of the sign-in.", min=1, max=65535)] = None,
     time_skipping: Annotated[bool, typer.Option(help="Let the demo and tests move a journey's clock.")] = False,
 ) -> None:
     """Run everything on this machine: PostgreSQL, Temporal with its UI, the worker, the gateway, and a mail sink."""
@@ -53,6 +54,7 @@ def up(
             smtp=smtp_port,
             gateway=gateway_port,
             hl7=hl7_port,
+            sign_in=sign_in_port,
         ),
         migrate=bring_up_to_date,
         worker_env={},
@@ -80,6 +82,7 @@ def _addresses(stack: Stack, folder: Path | None) -> None:
         ("Mail (SMTP)", f"{stack.smtp_host}:{stack.smtp_port}, read it with: continuum mail{where}"),
         ("FHIR", f"{stack.gateway_url}/fhir"),
         ("HL7 v2 (MLLP)", stack.hl7_address),
+        ("Sign in", f"{stack.sign_in_url}, without a password: it is for trying out"),
         ("Next", f"continuum refer{where} FILE"),
     ):
         output.console.print(f"  {name:<18} {value}", soft_wrap=True, highlight=False)

@@ -43,6 +43,7 @@ class Stack(BaseModel):
     gateway_url: str | None = None
     """None: this stack was started without a gateway."""
     hl7_address: str | None = None
+    sign_in_url: str | None = None
 
 
 class StackFile(BaseModel):

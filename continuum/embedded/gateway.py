@@ -9,6 +9,7 @@ from continuum.embedded.child import Child
 from continuum.embedded.folder import Folder, Stack
 from continuum.embedded.ports import LOOPBACK, ChosenPorts
 from continuum.embedded.ready import start_until_ready
+from continuum.embedded.sign_in.child import access_environment
 
 FINISH_SECONDS = 15.0
 
@@ -37,19 +38,22 @@ class GatewayChild:
 def with_gateway(stack: Stack, ports: ChosenPorts) -> Stack:
     """The stack's addresses, and those of its gateway."""
     return stack.model_copy(
-        update={"gateway_url": f"http://{LOOPBACK}:{ports.gateway}", "hl7_address": f"{LOOPBACK}:{ports.hl7}"}
+        update={
+            "gateway_url": f"http://{LOOPBACK}:{ports.gateway}",
+            "hl7_address": f"{LOOPBACK}:{ports.hl7}",
+            "sign_in_url": f"http://{LOOPBACK}:{ports.sign_in}",
+        }
     )
 
 
-def gateway_environment(stack: Stack) -> dict[str, str]:
+def gateway_environment(folder: Folder, ports: ChosenPorts) -> dict[str, str]:
     """What the gateway needs beside what the worker does (`worker_environment`)."""
-    if stack.gateway_url is None or stack.hl7_address is None:
-        raise ValueError("this stack has no gateway")
     return {
+        **access_environment(folder, ports.sign_in),
         "CONTINUUM_HTTP_HOST": LOOPBACK,
-        "CONTINUUM_HTTP_PORT": stack.gateway_url.rpartition(":")[2],
+        "CONTINUUM_HTTP_PORT": str(ports.gateway),
         "CONTINUUM_HL7_HOST": LOOPBACK,
-        "CONTINUUM_HL7_PORT": stack.hl7_address.rpartition(":")[2],
+        "CONTINUUM_HL7_PORT": str(ports.hl7),
         # To try it out, HL7 v2 may come from anybody on this machine.
         "CONTINUUM_HL7_UNKNOWN_SENDERS": "true",
     }

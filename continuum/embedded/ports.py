@@ -20,6 +20,7 @@ LABELS = {
     "smtp": "mail",
     "gateway": "the gateway",
     "hl7": "HL7 v2",
+    "sign_in": "sign-in",
 }
 
 
@@ -34,6 +35,7 @@ class Ports(BaseModel):
     smtp: int | None = Field(default=None, ge=1, le=65535)
     gateway: int | None = Field(default=None, ge=1, le=65535)
     hl7: int | None = Field(default=None, ge=1, le=65535)
+    sign_in: int | None = Field(default=None, ge=1, le=65535)
 
 
 class ChosenPorts(BaseModel):
@@ -47,6 +49,7 @@ class ChosenPorts(BaseModel):
     smtp: int
     gateway: int
     hl7: int
+    sign_in: int
 
 
 def choose(asked: Ports, before: Ports | None) -> ChosenPorts:

@@ -18,9 +18,10 @@ from continuum.embedded.child import LINGER, Child, describe_end
 from continuum.embedded.folder import Folder, Role, Stack, StackError, hold, wait_lock
 from continuum.embedded.gateway import GatewayChild, gateway_environment, with_gateway
 from continuum.embedded.mail import MailSink
-from continuum.embedded.ports import LOOPBACK, Ports, choose
+from continuum.embedded.ports import LOOPBACK, ChosenPorts, Ports, choose
 from continuum.embedded.postgres import Postgres, database_url
 from continuum.embedded.ready import Service, start_until_ready
+from continuum.embedded.sign_in.child import SignIn
 from continuum.embedded.temporal import TemporalServer
 from workflows.attributes import ALL as SEARCH_ATTRIBUTES
 
@@ -166,21 +167,23 @@ class Supervisor:
             self._stack = with_gateway(self._stack, ports)
         self._services = [postgres, temporal, mail]
         await _all(self._start_database(postgres), self._start_service(temporal), self._start_service(mail))
-        ours = self._application()
+        ours = self._application(ports)
         self._services += ours
         await _all(*(self._start_service(service) for service in ours))
         self.folder.remember(self.stack)
         self._keepers = [asyncio.create_task(self._keep(service)) for service in self._services]
         return self.stack
 
-    def _application(self) -> list[Service]:
+    def _application(self, ports: ChosenPorts) -> list[Service]:
         """Our own processes, as far as they are asked for."""
         options, found = self._options, list[Service]()
         shared = {**_python_environment(), **worker_environment(self.stack, self.folder)}
         if options.worker_env is not None:
             found.append(Worker(options.worker_command, self.folder, {**shared, **options.worker_env}))
         if options.gateway_env is not None:
-            environment = {**shared, **gateway_environment(self.stack), **options.gateway_env}
+            base = f"http://{LOOPBACK}:{ports.gateway}"
+            found.append(SignIn(self.folder, port=ports.sign_in, base=base, environment=shared))
+            environment = {**shared, **gateway_environment(self.folder, ports), **options.gateway_env}
             found.append(GatewayChild(options.gateway_command, self.folder, environment))
         return found
 
@@ -283,6 +286,7 @@ def _ports_of(stack: Stack) -> Ports:
         smtp=stack.smtp_port,
         gateway=_port(stack.gateway_url),
         hl7=_port(stack.hl7_address),
+        sign_in=_port(stack.sign_in_url),
     )
 
 

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 
 import asyncpg
+import httpx
+import psutil
 import pytest
 from temporalio.client import Client
 
@@ -20,11 +22,13 @@ from continuum.embedded import postgres
 from continuum.embedded.folder import Folder, Stack, StackError, read_stack
 from continuum.embedded.ports import Ports, accepts, free_port
 from continuum.embedded.supervisor import Options, running
+from continuum.site import bring_up_to_date
 from tests.embedded.machine import (
     alive,
     bystander,
     children,
     eventually,
+    listening,
     mode,
     names,
     program,
@@ -312,6 +316,50 @@ async def test_the_worker_gets_its_environment_and_comes_back(folder: Path) -> N
     assert "worker ended (signal 9, SIGKILL); starting it again" in steps
     assert steps[-4:] == ["stopping worker", "stopping mail", "stopping temporal", "stopping postgres"]
     assert not alive(again["pid"])
+
+
+async def test_the_gateway_is_part_of_the_stack_and_keeps_its_addresses(folder: Path) -> None:
+    """The folder is one of a version without a gateway: it is used as it is."""
+    Folder(folder).create()
+    before = Stack(
+        temporal_address=f"127.0.0.1:{free_port([])}",
+        ui_url=f"http://127.0.0.1:{free_port([])}",
+        postgres_host="127.0.0.1",
+        postgres_port=free_port([]),
+        smtp_host="127.0.0.1",
+        smtp_port=free_port([]),
+    )
+    old = before.model_dump(exclude={"gateway_url", "hl7_address", "sign_in_url"})
+    Folder(folder).stack_file.write_text(json.dumps({"version": 1, "pid": 1, "stack": old}))
+    options = Options(folder=folder, migrate=bring_up_to_date, gateway_env={"EXTRA": "yes"})
+    async with running(options) as first:
+        stack = first.stack
+        assert stack.model_dump(exclude={"gateway_url", "hl7_address", "sign_in_url"}) == old
+        assert stack.gateway_url is not None
+        assert stack.hl7_address is not None
+        assert stack.sign_in_url is not None
+        killed = first.child("gateway").pid
+        os.kill(killed, signal.SIGKILL)
+
+        async def again() -> bool | None:
+            try:
+                async with httpx.AsyncClient() as client:
+                    ready = await client.get(f"{stack.gateway_url}/ready")
+                    found = await client.get(f"{stack.sign_in_url}/.well-known/openid-configuration")
+            except httpx.TransportError:
+                return None
+            assert found.json()["issuer"] == stack.sign_in_url
+            return (ready.status_code == 200 and first.child("gateway").pid != killed) or None
+
+        await eventually(again)
+        assert psutil.Process(first.child("gateway").pid).environ()["EXTRA"] == "yes"
+        sockets = listening(first.child("gateway").pid) | listening(first.child("sign-in").pid)
+        addresses = (stack.gateway_url, stack.hl7_address, stack.sign_in_url)
+        assert {port for _, port in sockets} == {int(one.rpartition(":")[2]) for one in addresses}
+        assert {address for address, _ in sockets} == {"0100007F"}
+    remembered = Folder(folder).remembered()
+    assert remembered is not None
+    assert remembered.stack == stack, "the next start takes the same ports"
 
 
 async def test_a_worker_that_cannot_start_is_an_error_and_leaves_nothing_running(folder: Path) -> None:

@@ -161,9 +161,11 @@ class Up:
         return await eventually(running, timeout=60)
 
     def child(self, name: str) -> int | None:
-        """The process that now serves as worker, temporal, postgres or mail."""
+        """The process that now serves under this name."""
         sign = {
             "worker": b"-m\0worker\0",
+            "gateway": b"-m\0gateway\0",
+            "sign-in": b"continuum.embedded.sign_in",
             "temporal": b"start-dev",
             "postgres": b"/postgres\0-D",
             "mail": b"continuum.embedded.mail",

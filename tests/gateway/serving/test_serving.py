@@ -20,6 +20,7 @@ from gateway import __main__ as starting
 from gateway.limits import Bounds
 from gateway.serving import Address, CannotServe, Certificate
 from tests.conftest import House
+from tests.embedded.machine import eventually
 from tests.gateway.serving.echo import echo
 from tests.tools.gateway_process import GatewayProcess
 
@@ -128,12 +129,17 @@ async def test_several_share_a_port_when_told_to(house: House, tmp_path: Path) -
         for _ in range(60):
             async with httpx.AsyncClient(base_url=first.url) as client:
                 assert (await client.get("/health")).status_code == 200
-        answered = [
-            sum(1 for line in gateway.lines() if line["event"] == "request" and line["route"] == "/health")
-            for gateway in (first, second)
-        ]
-        assert sum(answered) == 60
-        assert min(answered) > 0
+
+        async def all_logged() -> list[int] | None:
+            answered = [asked(first), asked(second)]
+            return answered if sum(answered) == 60 else None
+
+        assert min(await eventually(all_logged)) > 0
     finally:
         first.kill()
         second.kill()
+
+
+def asked(gateway: GatewayProcess) -> int:
+    """How often it was asked for its health."""
+    return sum(1 for line in gateway.lines() if line["event"] == "request" and line["route"] == "/health")
