@@ -16,6 +16,7 @@ from continuum.commands import (
     acting,
     bounces,
     caseload,
+    clients,
     corpus,
     corrections,
     directory,
@@ -25,6 +26,7 @@ from continuum.commands import (
     record,
     stack,
     tasks,
+    tokens,
 )
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
@@ -55,6 +57,7 @@ for command in (
     record.mail,
     bounces.bounce,
     corpus.corpus,
+    tokens.token,
     stack.worker,
     stack.gateway,
     stack.migrate,
@@ -62,11 +65,13 @@ for command in (
     app.command()(command)
 
 app.command(name="import")(caseload.import_)
+app.command(name="signing-key")(tokens.signing_key)
 
 for name, group in (
     ("pathways", pathways.pathways),
     ("inbound", inbound.inbound),
     ("endpoints", endpoints.endpoints),
+    ("client", clients.client),
     ("directory", directory.directory),
     ("absence", directory.absence),
     ("on-call", directory.on_call),

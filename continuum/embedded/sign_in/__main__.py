@@ -16,7 +16,7 @@ from continuum.embedded.sign_in.server import Provider
 from continuum.settings import Settings
 from gateway.serving import Address, CannotServe, serve_http
 from records import directory
-from records.database import Database
+from records.database import Database, DatabaseAway
 
 CONNECTIONS = 2
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
     folder, port, base = arguments
     try:
         asyncio.run(serve(Folder(Path(folder)), int(port), base, Settings()))
-    except (StackError, CannotServe) as error:
+    except (StackError, CannotServe, DatabaseAway) as error:
         raise SystemExit(f"continuum: {error}") from None
 
 
