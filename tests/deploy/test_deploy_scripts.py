@@ -21,6 +21,9 @@ from continuum.embedded.folder import Folder, temporary_folder
 from continuum.embedded.ports import free_port
 from continuum.embedded.postgres import account, find_install, usable_install
 from continuum.embedded.temporal import find_temporal
+from gateway.access.keyring import Keyring
+from gateway.access.tokens import Tokens
+from gateway.serving import Certificate
 from records.migrate import migrate
 from workflows import attributes
 
@@ -37,16 +40,31 @@ def make_secrets(copy: Path) -> list[str]:
 
 
 def test_secrets_are_made_once_and_closed(tmp_path: Path) -> None:
-    assert make_secrets(tmp_path / "deploy") == [f"made secrets/{name}.txt" for name in SECRETS]
+    named = [f"{name}.txt" for name in SECRETS] + [
+        "gateway_keys.json",
+        "gateway_tls_key.pem",
+        "gateway_certificate.pem",
+    ]
+    assert make_secrets(tmp_path / "deploy") == [f"made secrets/{name}" for name in named]
     folder = tmp_path / "deploy/secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     first = {path.name: path.read_text("ascii") for path in folder.iterdir()}
-    assert sorted(first) == sorted(f"{name}.txt" for name in SECRETS)
-    assert all(len(value) == 43 for value in first.values())
-    assert len(set(first.values())) == 4
+    assert sorted(first) == sorted(named)
+    passwords = {first[f"{name}.txt"] for name in SECRETS}
+    assert len(passwords) == 4
+    assert {len(value) for value in passwords} == {43}
 
-    assert make_secrets(tmp_path / "deploy") == [f"kept secrets/{name}.txt" for name in SECRETS]
+    again = make_secrets(tmp_path / "deploy")
+    assert again == [f"kept secrets/{name}" for name in named if name != "gateway_tls_key.pem"]
     assert {path.name: path.read_text("ascii") for path in folder.iterdir()} == first
+
+
+def test_the_gateway_can_use_what_is_made_for_it(tmp_path: Path) -> None:
+    make_secrets(tmp_path / "deploy")
+    folder = tmp_path / "deploy/secrets"
+    Certificate(folder / "gateway_certificate.pem", folder / "gateway_tls_key.pem").context()
+    tokens = Tokens(Keyring.open(folder / "gateway_keys.json"), "https://gateway.example")
+    assert tokens.read(tokens.mint("clinic", "hospital", frozenset())).client == "hospital"
 
 
 def test_secrets_replace_the_folders_that_docker_makes_for_missing_files(tmp_path: Path) -> None:
