@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from gateway import answers, health
 from gateway.access import guard, oauth
 from gateway.context import Gateway
+from gateway.fhir_server import routes as fhir_reading
 from gateway.staff import routes as staff
 from gateway.staff.pages import answering, start
 
@@ -26,6 +27,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     answers.install(app)
     app.include_router(health.router)
     app.include_router(oauth.router)
+    app.include_router(fhir_reading.router)
     app.include_router(staff.router)
     app.include_router(answering.router)
     app.include_router(start.router)

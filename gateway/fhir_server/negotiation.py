@@ -18,6 +18,7 @@ from gateway.fhir_server.elements import Resource, Row
 JSON_FORMATS = ("json", "application/json", "application/fhir+json", "text/json")
 ACCEPTED = ("application/fhir+json", "application/json", "text/json", "application/*", "*/*")
 VERSIONS = ("4.0", "4.0.1", "4.0.0")
+FORMAT = ("_format", "_pretty")
 PRIVATE = {"Cache-Control": "private, no-cache"}
 NEVER_KEPT = {"Cache-Control": "no-store"}
 

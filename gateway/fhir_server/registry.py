@@ -55,7 +55,7 @@ class Interactions:
     interactions: Collection[Interaction] = frozenset()
     conditional_create: bool = False
     conditional_read: bool = False
-    """If-None-Match and If-Modified-Since answer 304."""
+    """If-None-Match answers 304."""
     update_create: bool = False
     search: tuple[SearchParam, ...] = ()
     includes: tuple[str, ...] = ()

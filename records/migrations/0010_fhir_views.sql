@@ -90,8 +90,8 @@ cross join lateral (
 cross join lateral (select exists (
     select from continuum.ask a where a.journey = r.journey and a.name = 'request_cancellation') as yes) stopped;
 
--- Three kinds of Task: of each referral the one that carries its execution; the sender's requests to cancel; and what
--- people of the clinic owe. `state` is our own word, which each profile puts into its own (gateway/fhir_server/profiles.py).
+-- Three kinds of Task: of each referral the one that carries its execution; what its sender asks for by a Task (to
+-- cancel, to note that the report was read); and what people of the clinic owe. `state` is our own word, which each profile puts into its own (gateway/fhir_server/profiles.py).
 create view continuum.fhir_task as
 select r.journey as key, r.journey as id, r.tenant, r.journey, r.sender, r.requester_email as email,
     'fulfill' as kind, coalesce(j.seq, 0)::bigint as version, coalesce(j.recorded_at, i.recorded_at) as updated_at,
@@ -137,11 +137,15 @@ left join lateral (
     order by p.at desc, length(p.id) desc, p.id desc limit 1) counted on true
 union all
 select a.id, a.id, a.tenant, a.journey, r.sender, r.requester_email,
-    'abort',
+    case a.name when 'request_cancellation' then 'abort' else 'review_report' end,
     -- Milliseconds since it was asked: put before a person once more, it is what it was at first.
     1 + floor(1000 * extract(epoch from coalesce(greatest(a.settled_at, w.recorded_at) - a.recorded_at, '0')))::bigint,
     greatest(a.recorded_at, a.settled_at, w.recorded_at),
     case
+        when a.status = 'dismissed' and a.settled_by = a.sender then 'abort-cancelled'
+        when a.name = 'confirm_receipt' then case
+            when a.status = 'done' then 'review-completed'
+            when a.status in ('refused', 'dismissed') then 'review-rejected' else 'review-requested' end
         when a.status in ('refused', 'dismissed') then 'abort-rejected'
         when a.status <> 'done' or (t.id is not null and t.settled_at is null) then 'abort-requested'
         when t.outcome is null or t.outcome in ('agreed', 'withdrawn') then 'abort-accepted'
@@ -156,12 +160,13 @@ select a.id, a.id, a.tenant, a.journey, r.sender, r.requester_email,
         'identifier', jsonb_build_object('system', 'urn:continuum:clinic', 'value', j.clinic))) end,
     c.name
 from continuum.ask a
+join continuum.inbound m on m.id = a.inbound
 join continuum.referral r on r.journey = a.journey and r.tenant = a.tenant
 left join continuum.journey j on j.id = a.journey
 left join continuum.clinic c on c.tenant = a.tenant and c.id = j.clinic
 left join continuum.task t on t.journey = a.journey and t.kind = 'review_cancellation' and t.subject = a.id
 left join continuum.journal w on w.journey = t.journey and w.seq = t.seq
-where a.name = 'request_cancellation'
+where a.name = 'request_cancellation' or a.name = 'confirm_receipt' and m.kind = 'Task'
 union all
 -- For staff alone: no sender, nobody's own.
 select t.id, replace(t.id, ':', '.'), t.tenant, t.journey, null, null,

@@ -1,4 +1,4 @@
-"""Task: the execution of an order, requests to cancel it, and, for staff, what people owe.
+"""Task: the execution of an order, what its sender asks for by a Task, and, for staff, what people owe.
 
 The first is the coordination Task of HL7's Clinical Order Workflows: its id is the journey's, its focus the order, its
 progress a ratio of sessions in `output`. What each guide calls a state is in `gateway/fhir_server/profiles.py`.
@@ -28,13 +28,15 @@ from gateway.fhir_server.search.params import Code, Coded, Date, Identifiers, Ou
 
 WORK = "urn:continuum:task-kind"
 STAGE = "urn:continuum:stage"
+REVIEW = "review_report"
 _REQUESTS = ("fulfill", "abort")
+_THEIRS = (*_REQUESTS, REVIEW)
 
 
 def build(row: Row, setting: Setting) -> Resource:
     """Any of the three kinds."""
     state = STATES[row["state"]]
-    work = row["kind"] not in _REQUESTS
+    work = row["kind"] not in _THEIRS
     reason = words(row["reason"]) or (state.words if setting.profile == "bser" and not work else None)
     business = state.business(setting.profile)
     return compact(
@@ -42,7 +44,7 @@ def build(row: Row, setting: Setting) -> Resource:
             **begin("Task", row),
             "identifier": row["identifiers"],
             "basedOn": [to("ServiceRequest", row["journey"])] if row["kind"] == "fulfill" else [],
-            "partOf": [to("Task", row["part_of"])] if work and row["part_of"] else [],
+            "partOf": [to("Task", row["part_of"])] if row["kind"] not in _REQUESTS and row["part_of"] else [],
             "status": state.status(setting.profile),
             "statusReason": concept(reason) if reason else None,
             "businessStatus": concept(state.words, *business) if business else None,
@@ -64,7 +66,8 @@ def build(row: Row, setting: Setting) -> Resource:
 def _code(row: Row) -> Resource:
     if row["kind"] in _REQUESTS:
         return concept(None, coding(TASK_CODE, row["kind"]))
-    return concept(row["label"], coding(WORK, row["kind"], row["label"]))
+    label = "The report was read" if row["kind"] == REVIEW else row["label"]
+    return concept(label, coding(WORK, row["kind"], label))
 
 
 def _focus(row: Row) -> Resource | None:

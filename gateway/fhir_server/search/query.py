@@ -7,12 +7,13 @@ Source: https://hl7.org/fhir/R4/search.html, errors and result parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gateway.answers import Problem
 from gateway.fhir_server.elements import Setting
+from gateway.fhir_server.negotiation import FORMAT
 from gateway.fhir_server.search.params import Ours, Param
 from gateway.fhir_server.search.values import BadValue, alternatives
 from records.fhir import All, Condition
@@ -25,7 +26,6 @@ LONGEST = 6_000
 """Letters of all parameters together: they have to fit into the link to the next page."""
 
 PAGE = "_page"
-FORMAT = ("_format", "_pretty")
 RESULT = ("_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total")
 _REPEATED = ("_include", "_revinclude")
 
@@ -223,12 +223,12 @@ def _three(value: str) -> tuple[str, str, str]:
     return source, param, target
 
 
-def includes_of(kind: Searched, types: dict[str, Searched]) -> tuple[str, ...]:
+def includes_of(kind: Searched, types: Mapping[str, Searched]) -> tuple[str, ...]:
     """What `_include` may follow from a type."""
     return tuple(f"{kind.name}:{name}" for name, param in kind.references().items() if param.target in types)
 
 
-def revincludes_of(kind: Searched, types: dict[str, Searched]) -> tuple[str, ...]:
+def revincludes_of(kind: Searched, types: Mapping[str, Searched]) -> tuple[str, ...]:
     """What `_revinclude` may follow back to a type."""
     return tuple(
         f"{source}:{name}"
