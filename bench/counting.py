@@ -1,0 +1,55 @@
+"""A database that counts: what each activity sends to PostgreSQL, statement by statement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from asyncpg.connection import LoggedQuery
+from temporalio import activity
+
+from records.database import Database
+
+BESIDE = "beside the worker"
+"""Who sends what no activity does: the loops."""
+WITHIN = ("begin", "commit", "rollback", "savepoint", "release")
+
+
+class CountingDatabase(Database):
+    """Counts statements and transactions by the activity that sends them.
+
+    The driver tells of everything it sends, also of what the pool adds. Outside an explicit transaction every statement
+    is one.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        super().__init__(pool)
+        self.statements = Counter[str]()
+        self.commits = Counter[str]()
+        self.calls = Counter[str]()
+        self._open: set[object] = set()
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        for counter in (self.statements, self.commits, self.calls):
+            counter.clear()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """See `Database.connection`."""
+        async with super().connection() as connection:
+            connection.add_query_logger(self._sent)  # never taken off: what follows on release counts too
+            yield connection
+
+    def called(self, activity_type: str) -> None:
+        """An activity was carried out."""
+        self.calls[activity_type] += 1
+
+    def _sent(self, query: LoggedQuery) -> None:
+        who = activity.info().activity_type if activity.in_activity() else BESIDE
+        self.statements[who] += 1
+        first = query.query.split(None, 1)[0].strip(";").lower()
+        if first not in WITHIN or first == "commit":
+            self.commits[who] += 1

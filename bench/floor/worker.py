@@ -1,0 +1,69 @@
+"""`python -m bench.floor.worker`: the floor's worker, built as Continuum's own is."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from temporalio import activity
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.failures import SilentFailures
+from activities.heartbeats import Heartbeats
+from activities.messages import MailMessages
+from bench.floor.signatures import Writes
+from bench.floor.workflow import Floor
+from channels.mail import Mail
+from continuum.embedded.ready import touch_ready_file
+from continuum.settings import Settings
+from records.database import Database
+from worker import ACTIVITIES_AT_ONCE, DRAIN
+from workflows.connection import PASSED_THROUGH, connect
+
+TASK_QUEUE = "floor"
+ITS_OWN = ("bench.floor.documents", "bench.floor.signatures")
+
+
+class PostgresWrites(Writes):
+    """The same statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @activity.defn(name="write")
+    async def write(self, rows: dict[str, Any]) -> int:
+        """See `Writes.write`."""
+        return int(await self._database.value("select continuum.commit_decision($1::jsonb)", rows))
+
+
+async def main() -> None:
+    """Until told to stop."""
+    stop, settings = asyncio.Event(), Settings()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    database = await Database.open(
+        settings.database_url, password=settings.database_password(), size=settings.database_connections
+    )
+    messages = MailMessages(
+        database, Mail(settings.mail()), domain=settings.mail_domain, alarm_address=settings.alarm_address
+    )
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH, *ITS_OWN)
+    async with Worker(
+        await connect(),
+        task_queue=TASK_QUEUE,
+        workflows=[Floor],
+        activities=[PostgresWrites(database).write, messages.deliver],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        interceptors=[SilentFailures(), Heartbeats()],
+        max_concurrent_activities=ACTIVITIES_AT_ONCE,
+        graceful_shutdown_timeout=DRAIN,
+    ):
+        touch_ready_file()
+        await stop.wait()
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
