@@ -65,7 +65,8 @@ def answer(raw: bytes, verdict: Verdict, now: datetime) -> bytes | None:
     original = Original(raw)
     header = original.header
     if header.kind in ANSWERS:
-        return None
+        commit = header.kind != "ACK" and _wanted(header.part(15), verdict)
+        return _ack(header, f"C{verdict.condition}", verdict, now) if commit else None
     if not header.enhanced:
         return _application(original, verdict, now)
     if _wanted(header.part(15), verdict):

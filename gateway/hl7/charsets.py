@@ -32,14 +32,18 @@ def without_bom(raw: bytes) -> bytes:
     return raw.removeprefix(_BOM)
 
 
+def refuse_wide(raw: bytes) -> None:
+    """UTF-16 and UTF-32 have the bytes that frame a message inside their letters. Raises Hl7Error."""
+    if raw.startswith(_WIDE_BOMS) or raw[:1] == b"\0" or raw[1:2] == b"\0":
+        raise Hl7Error("102", "UTF-16 and UTF-32 cannot be framed by MLLP; UNICODE UTF-8 is wanted", CHARSET)
+
+
 def decode(raw: bytes, named: str) -> tuple[str, str]:
     """The text, and the codec it was read with. Raises Hl7Error.
 
     A set that we do not know is no obstacle to a message of ASCII alone, which all of them share, unless it switches
     sets by escape sequences (ISO 2022).
     """
-    if raw.startswith(_WIDE_BOMS) or raw[:2].startswith(b"\0") or raw[1:2] == b"\0":
-        raise Hl7Error("102", "UTF-16 and UTF-32 cannot be framed by MLLP; UNICODE UTF-8 is wanted", CHARSET)
     if b"\0" in raw:
         raise Hl7Error("102", "the message holds the byte 0x00, which no text may")
     codec = _CODECS.get(named.strip().upper())

@@ -19,7 +19,8 @@ from gateway.hl7.results import oru
 from gateway.inbound.meaning import Meaning, Noted, Refused
 
 ANSWERS = frozenset({"ACK", "RRI", "ORG", "SRR", "ORR", "MCF"})
-"""Answers to messages of ours. None of them is answered, or two systems would go on for ever (HL7 v2.5.1, 2.9)."""
+"""Answers to messages of ours. They are answered at most by a commit acknowledgement, an ACK by none: else two systems
+would go on for ever (HL7 v2.5.1, 2.9)."""
 
 _READERS: dict[str, tuple[frozenset[str] | None, Callable[[Incoming], Meaning]]] = {
     "REF": (frozenset({"I12", "I13", "I14", "I15"}), referral_of),

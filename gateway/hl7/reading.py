@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from gateway.hl7.charsets import decode, without_bom
+from gateway.hl7.charsets import decode, refuse_wide, without_bom
 from gateway.hl7.escapes import unescape
 from gateway.hl7.refusal import MSH, Hl7Error, Place
 
@@ -148,6 +148,7 @@ def read(raw: bytes) -> Message:
     """Cut a message into its segments. Raises Hl7Error, and nothing else."""
     if len(raw) > MAX_MESSAGE:
         raise Hl7Error("102", f"a message has at most {MAX_MESSAGE} bytes")
+    refuse_wide(raw)
     bare = without_bom(raw)
     by = delimiters_of(bare)
     text, codec = decode(raw, charset_named(bare, by))

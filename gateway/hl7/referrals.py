@@ -141,7 +141,8 @@ def _referral(
     diagnoses = [dg1 for dg1 in content.all("DG1") if dg1.text(21).upper() != "D"]
     services = [(segment, 3 if segment.name == "PR1" else 4) for segment in content.all("PR1", "OBR")]
     reasons = [(dg1, 3) for dg1 in diagnoses]
-    reasons += [(s, 10 if s.name == "RF1" else 31) for s in content.all("RF1", "OBR")]
+    reasons += [(obr, 31) for obr in content.all("OBR")]
+    reasons += [(rf1, 10) for rf1 in content.all("RF1") if _clinical(rf1.text(10, 3))]
     return IncomingReferral(
         source=incoming.source,
         referral_id=name,
@@ -162,6 +163,11 @@ def _referral(
         patient=patient,
         requester=requester,
     )
+
+
+def _clinical(system: str) -> bool:
+    """RF1-10 is as a rule a code of table 0336 (second opinion, work load): why somebody refers, not what ails them."""
+    return bool(system) and not system.upper().startswith("HL7")
 
 
 def _method(segment: Segment) -> str:
