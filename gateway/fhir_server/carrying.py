@@ -26,6 +26,7 @@ from gateway.fhir_server.elements import AS_SENT, Resource
 MOST_CONTAINED = 50
 """More than any order refers to; what is beyond is named, not taken along."""
 _VERSIONED = ("versionId", "lastUpdated")
+_INSIDE = re.compile(r"Task\.contained\[(\d{1,6})\]")
 _ENTRY = re.compile(r"Bundle\.entry\[(\d{1,6})\]\.resource")
 
 
@@ -46,10 +47,19 @@ def as_sent(raw: bytes, path: str | None, *, kind: str, id: str, patient: str | 
 
 def _at(message: Message, path: str | None) -> Located | None:
     if message.bundle is None:
-        return message.entries[0]
+        (root,) = message.entries
+        inside = _INSIDE.match(path or "")
+        return message.resolve(Reference(reference=f"#{_id(root, int(inside[1]))}"), root) if inside else root
     match = _ENTRY.match(path or "")
     wanted = match.group(0) if match else None
     return next((entry for entry in message.entries if entry.path == wanted), None)
+
+
+def _id(root: Located, n: int) -> str:
+    """The id of the nth resource that is contained in another."""
+    contained = root.node.get("contained")
+    one = contained[n] if isinstance(contained, list) and n < len(contained) else None
+    return str(one.get("id")) if isinstance(one, dict) else ""
 
 
 class _Carrier:

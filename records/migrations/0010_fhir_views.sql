@@ -4,7 +4,8 @@
 -- to one, `sender` and `email` (whose referral it is: a caller who sees only their own sees rows that bear their name),
 -- `version` and `updated_at`. Wherever two representations of a resource differ, so do their versions.
 
--- The order in a message as it came: the resource itself, or the entry of the Bundle at which it was found.
+-- The order in a message as it came: the resource itself, the entry of the Bundle at which it was found, or what its Task
+-- contains.
 create function continuum.fhir_order(raw bytea, path text) returns jsonb
 language plpgsql immutable cost 10000
 set search_path = continuum, pg_catalog
@@ -12,8 +13,10 @@ as $$
 declare
     message jsonb := ltrim(convert_from(raw, 'UTF8'), U&'\FEFF')::jsonb;
     place text := substring(path from '^Bundle\.entry\[(\d{1,6})\]');
+    inside text := substring(path from '^Task\.contained\[(\d{1,6})\]');
 begin
-    return case when place is null then message else message->'entry'->(place::int)->'resource' end;
+    return case when inside is not null then message->'contained'->(inside::int)
+        when place is null then message else message->'entry'->(place::int)->'resource' end;
 exception when others then
     return null; -- no JSON: a message of HL7 v2
 end
@@ -167,6 +170,29 @@ left join continuum.clinic c on c.tenant = a.tenant and c.id = j.clinic
 left join continuum.task t on t.journey = a.journey and t.kind = 'review_cancellation' and t.subject = a.id
 left join continuum.journal w on w.journey = t.journey and w.seq = t.seq
 where a.name = 'request_cancellation' or a.name = 'confirm_receipt' and m.kind = 'Task'
+union all
+-- What else was asked by FHIR, or is about an order that is not here yet: for whoever asked, until it is what they asked.
+select a.id, a.id, a.tenant, r.journey, a.sender, null,
+    case a.name when 'request_cancellation' then 'abort' when 'confirm_receipt' then 'review_report' else a.name end,
+    1 + floor(1000 * extract(epoch from coalesce(a.settled_at - a.recorded_at, '0')))::bigint,
+    greatest(a.recorded_at, a.settled_at),
+    case
+        when a.status = 'dismissed' and a.settled_by = a.sender then 'abort-cancelled'
+        when a.status in ('refused', 'dismissed') then 'abort-rejected'
+        when a.status = 'done' then 'work-completed'
+        else 'abort-requested'
+    end,
+    null, null, null, null, replace(a.name, '_', ' '),
+    r.patient, r.journey, r.journey, null, null, null, null,
+    jsonb_build_array(jsonb_build_object('system', 'urn:continuum:task', 'value', a.id)),
+    null, null, a.asked_at, a.settled_at, null,
+    null, null, null
+from continuum.ask a
+join continuum.inbound m on m.id = a.inbound and m.protocol = 'fhir'
+left join continuum.referral r on r.journey = a.journey and r.tenant = a.tenant and r.sender = a.sender
+where a.sender is not null and not (
+    (a.name = 'request_cancellation' or a.name = 'confirm_receipt' and m.kind = 'Task')
+    and exists (select from continuum.referral f where f.journey = a.journey and f.tenant = a.tenant))
 union all
 -- For staff alone: no sender, nobody's own.
 select t.id, replace(t.id, ':', '.'), t.tenant, t.journey, null, null,

@@ -72,7 +72,7 @@ def _code(row: Row) -> Resource:
 
 def _focus(row: Row) -> Resource | None:
     if row["kind"] == "abort":
-        return to("Task", row["part_of"])
+        return to("Task", row["part_of"]) if row["part_of"] else None
     return to("ServiceRequest", row["focus"]) if row["focus"] else None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from care.action import DeclineReason
+from care.steps.cancellations import NOT_BEGUN
 from gateway.fhir.models import CodeableConcept
 from gateway.fhir_server.profiles import STATES
 from records.orders import Standing
@@ -62,7 +63,8 @@ def allowed(party: Party, standing: Standing) -> tuple[str, ...]:
         return (
             ("accepted", "rejected") if now in ("requested", "received") else ("rejected",) if now == "accepted" else ()
         )
-    if now in UNDER_WAY and standing.profile != "sdohcc":
+    begun = now in UNDER_WAY or standing.stage not in NOT_BEGUN
+    if begun and standing.profile != "sdohcc":
         return ("entered-in-error",)
     return ("cancelled", "entered-in-error")
 

@@ -1,4 +1,4 @@
-"""The writing routes in this process, behind the real guard and over the real record; who has which token is made up."""
+"""The writing routes in this process, behind the real guard and over the real record; tokens are made up."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from gateway.access.caller import Caller, CallerRole
 from gateway.access.guard import Access
 from gateway.access.settings import AccessSettings
 from gateway.context import ConnectedTemporal, Gateway, GatewaySettings, TemporalAway
+from gateway.fhir_server import routes as reading
 from gateway.fhir_server.writing import routes
 from records.database import Database
 from tests.conftest import House
@@ -127,16 +128,10 @@ def built(house: House, known: Known, temporal: Any = None, database: Database |
     app.state.gateway = Gateway(database or house.database, temporal or ConnectedTemporal(house.client), settings)
     answers.install(app)
     app.include_router(routes.router)
-    for reading in reading_routers():
-        app.include_router(reading)
+    app.include_router(reading.router)
     guard.install(app, app.state.gateway)
     cast(Access, app.state.access).authentication = known  # type: ignore[assignment]
     return app
-
-
-def reading_routers() -> list[Any]:
-    """The routes that read, whose answers those that write show."""
-    return []
 
 
 def opened(app: FastAPI) -> httpx.AsyncClient:
