@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from care.action import Action
-from care.directory import Directory
+from care.directory import Directory, stands_in_for
 from records.database import Database
 from records.directory import load
 
@@ -30,6 +33,14 @@ async def unknown(database: Database, tenant: str, name: str, action: Action) ->
         return None
     directory = await load(database, tenant)
     return next((wrong for owner in named if (wrong := _unknown(directory, owner)) is not None), None)
+
+
+def whose(directory: Directory, person: str, now: datetime) -> dict[str, Any]:
+    """The people and queues whose tasks are this person's, as `records.journeys.tasks` takes them."""
+    return {
+        "people": [person, *stands_in_for(directory, person, now)],
+        "queues": directory.queues_of(person, now),
+    }
 
 
 async def unknown_person(database: Database, tenant: str, person: str) -> tuple[str, str] | None:

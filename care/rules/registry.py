@@ -27,3 +27,11 @@ def rerun(decided: Decided) -> dict[str, Any]:
     Raises KeyError where the rule no longer exists.
     """
     return RULES[decided.rule].rerun(decided)
+
+
+def same_today(decided: Decided) -> bool | None:
+    """Whether the rule decides the same from the same inputs; None where the rule is gone."""
+    try:
+        return bool(rerun(decided) == decided.outcome)
+    except KeyError:
+        return None

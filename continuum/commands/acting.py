@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import typer
 
 from care.action import ACTIONS, Expected
-from care.actor import Actor, Role
+from care.actor import Role
 from care.journey import Stage
-from continuum.commands.common import Dir, Json, Mistake, mistaken, printable, read, run, say, speaker
+from continuum.commands.common import Dir, Json, Mistake, mistaken, printable, read, run, say
+from continuum.commands.desk import COORDINATOR, Api, Desk, TokenFile, run_at
 from continuum.site import Site
-from gateway.acting import ActionRefused, NotConfirmed, perform
+from gateway.acting import ActionRefused, NotConfirmed
 from gateway.referring import receive
 from pathways import loader
 from records.directory import load
+
+Person = Annotated[
+    str | None, typer.Option("--person", help=f"Who acts, by directory id (default: {COORDINATOR}).", metavar="PERSON")
+]
+InRole = Annotated[
+    str | None, typer.Option("--role", help=f"In which role: {', '.join(get_args(Role))} (default: coordinator).")
+]
+Again = Annotated[str | None, typer.Option("--action-id", help="Repeat an earlier action under its id.")]
 
 
 def refer(
@@ -67,10 +76,12 @@ def act(
     folder: Dir = None,
     json_: Json = False,
     data: Annotated[str, typer.Option(help='The action\'s fields, as a JSON object; "note" may be free text.')] = "{}",
-    person: Annotated[str, typer.Option(help="Who acts, by directory id.")] = "p-coordinator",
-    role: Annotated[str, typer.Option(help=f"In which role: {', '.join(get_args(Role))}.")] = "coordinator",
-    action_id: Annotated[str | None, typer.Option(help="Repeat an earlier action under its id.")] = None,
+    person: Person = None,
+    role: InRole = None,
+    action_id: Again = None,
     expect: Annotated[str | None, typer.Option(help="The stage this is meant for (default: the present one).")] = None,
+    api: Api = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Act on a journey. docs/reference/actions.md has each action's fields and codes."""
     fields = _fields(data)
@@ -78,35 +89,41 @@ def act(
     if expect is not None and expect.lower() not in stages:
         raise SystemExit(mistaken(f"--expect is one of: {', '.join(s.value for s in Stage)}"))
 
-    async def work(here: Site) -> int:
+    async def work(here: Desk) -> int:
         expected = Expected(stage=stages[expect.lower()]) if expect else None
-        actor = await speaker(here, person, role)
-        return await do(here, journey, action, fields, actor, json_, action_id=action_id, expected=expected)
+        by = By(person, role, action_id)
+        return await do(here, journey, action, fields, by, json_, expected=expected)
 
-    run(work, folder)
+    run_at(work, folder, api, token_file)
+
+
+class By(NamedTuple):
+    """Who acts, and under which id. With an API the token says who."""
+
+    person: str | None
+    role: str | None
+    action_id: str | None
 
 
 async def do(
-    here: Site,
+    here: Desk,
     journey: str,
     action: str,
     fields: dict[str, Any],
-    actor: Actor,
+    by: By,
     json_: bool,
     *,
-    action_id: str | None = None,
     expected: Expected | None = None,
 ) -> int:
     """Do it, and say what came of it. Raises Mistake for what no journey could do."""
     try:
-        answer = await perform(
-            await here.temporal(),
-            here.database,
-            journey=journey,
-            name=action,
-            data=fields,
-            actor=actor,
-            action_id=action_id,
+        answer = await here.act(
+            journey,
+            action,
+            fields,
+            person=by.person,
+            role=by.role,
+            action_id=by.action_id,
             expected=expected,
         )
     except ActionRefused as refused:

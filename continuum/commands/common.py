@@ -41,6 +41,11 @@ class Mistake(Exception):  # noqa: N818
     """The caller's mistake: one line, exit code 2."""
 
 
+def no_journey(journey: str) -> Mistake:
+    """There is none of that id."""
+    return Mistake(f"there is no journey {journey!r}; continuum journeys lists them")
+
+
 def say(json_: bool, value: dict[str, Any], words: str) -> None:
     """Say what came of it, to a program or to a person."""
     if json_:

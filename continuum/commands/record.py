@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from care.rules import Decided
-from care.rules.registry import rerun
 from continuum import output
 from continuum.commands.common import Dir, Json, Mistake, printable, run, say, write
+from continuum.commands.desk import Api, Desk, TokenFile, run_at
 from continuum.site import Site
 from pathways import loader
-from records import documents
 from records import journeys as reading
 
 
@@ -22,21 +20,22 @@ def journeys(
     json_: Json = False,
     stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
     status: Annotated[str | None, typer.Option(help="Only open, on_hold or closed.")] = None,
+    api: Api = None,
+    token_file: TokenFile = None,
 ) -> None:
     """List journeys, the most urgent first."""
 
-    async def work(here: Site) -> int:
-        rows = await reading.journeys(here.database, here.tenant, stage=stage, status=status)
-        waiting = await reading.to_be_started(here.database, here.tenant)
+    async def work(here: Desk) -> int:
+        rows, waiting = await here.journeys(stage, status)
         if json_:
             output.as_json(rows)
         else:
             output.journeys(rows)
             if waiting:
-                output.console.print(f"{len(waiting)} more are stored and begin in a moment.")
+                output.console.print(f"{waiting} more are stored and begin in a moment.")
         return 0
 
-    run(work, folder)
+    run_at(work, folder, api, token_file)
 
 
 def show(
@@ -46,15 +45,17 @@ def show(
     why: Annotated[int | None, typer.Option(help="Explain the decision of this journal row.", metavar="SEQ")] = None,
     questions: Annotated[bool, typer.Option(help="List the red-flag questions of its pathway.")] = False,
     pdf: Annotated[Path | None, typer.Option(help="Write its discharge summary to this file.", metavar="FILE")] = None,
+    api: Api = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Show one journey: where it stands, its plan with the origin of each value, and its journal."""
 
-    async def work(here: Site) -> int:
-        record = await reading.journey(here.database, here.tenant, journey)
-        if record is None:
-            raise Mistake(f"there is no journey {journey!r}; continuum journeys lists them")
+    async def work(here: Desk) -> int:
         if why is not None:
-            return _why(record, why, json_)
+            row = await here.why(journey, why)
+            output.as_json(row) if json_ else output.why(row, row["same_today"])
+            return 0
+        record = await here.journey(journey)
         if questions:
             return _questions(record, json_)
         if pdf is not None:
@@ -62,10 +63,10 @@ def show(
         if json_:
             output.as_json(record)
         else:
-            output.journey(record, here.stack.ui_url if here.stack else None)
+            output.journey(record, here.ui_url)
         return 0
 
-    run(work, folder)
+    run_at(work, folder, api, token_file)
 
 
 def _questions(record: dict[str, Any], json_: bool) -> int:
@@ -80,32 +81,13 @@ def _questions(record: dict[str, Any], json_: bool) -> int:
     return 0
 
 
-async def _summary(here: Site, record: dict[str, Any], file: Path, json_: bool) -> int:
+async def _summary(here: Desk, record: dict[str, Any], file: Path, json_: bool) -> int:
     written = [d["id"] for d in record["documents"] if d["kind"] == "discharge_summary"]
     if not written:
         raise Mistake("this journey has no discharge summary yet: it is written when it is signed")
-    content = await documents.pdf(here.database, here.tenant, written[-1]) or b""
+    content = await here.document(record["id"], written[-1])
     write(file, content)
     say(json_, {"document": written[-1], "file": str(file), "bytes": len(content)}, f"{printable(file)}: written")
-    return 0
-
-
-def _why(record: dict[str, Any], seq: int, json_: bool) -> int:
-    row = next((r for r in record["journal"] if r["seq"] == seq), None)
-    if row is None:
-        raise Mistake(f"the journal has no row {seq}; it has 1 to {len(record['journal'])}")
-    if row["rule"] is None:
-        decided = [str(r["seq"]) for r in record["journal"] if r["rule"]]
-        raise Mistake(f"row {seq} was not decided by a rule; these were: {', '.join(decided) or 'none'}")
-    decided_row = Decided(rule=row["rule"], version=row["rule_version"], inputs=row["inputs"], outcome=row["outcome"])
-    try:
-        same: bool | None = rerun(decided_row) == decided_row.outcome
-    except KeyError:
-        same = None
-    if json_:
-        output.as_json({**row, "same_today": same})
-    else:
-        output.why(row, same)
     return 0
 
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from datetime import UTC, datetime
-from typing import Annotated, Any, get_args
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_args
 
 import typer
 from temporalio.client import Client
 
 from care.actor import Actor, Role
-from care.directory import Directory, stands_in_for
 from care.task import TASKS
 from continuum import output
-from continuum.commands.acting import do
-from continuum.commands.common import Dir, Json, Mistake, actor_of, run, say, speaker
+from continuum.commands.acting import Again, By, InRole, Person, do
+from continuum.commands.common import Dir, Json, Mistake, run, say, speaker
+from continuum.commands.desk import COORDINATOR, Api, Desk, TokenFile, exists, in_full, run_at
 from continuum.site import Site
 from gateway.acting import ActionRefused, NotConfirmed, perform
-from gateway.people import SPEAKER_OWNS
 from records import directory as stored
 from records import journeys as reading
 
@@ -27,10 +26,8 @@ AT_ONCE = 8
 """So many tasks of a bulk are under way at a time: a journey takes one after the other, a worker about twenty."""
 
 TaskId = Annotated[str, typer.Argument(help="The task's id; continuum tasks lists them.", metavar="TASK")]
-By = Annotated[str, typer.Option("--person", help="Who acts, by directory id.")]
-In = Annotated[str, typer.Option("--role", help=f"In which role: {', '.join(get_args(Role))}.")]
-Again = Annotated[str | None, typer.Option("--action-id", help="Repeat an earlier action under its id.")]
-COORDINATOR = "p-coordinator"
+Giver = Annotated[str, typer.Option("--person", help="Who acts, by directory id.")]
+GiverRole = Annotated[str, typer.Option("--role", help=f"In which role: {', '.join(get_args(Role))}.")]
 
 
 def tasks(
@@ -43,42 +40,32 @@ def tasks(
             help="What is this person's: theirs, of whom they stand in for, of their queues.", metavar="PERSON"
         ),
     ] = None,
+    api: Api = None,
+    token_file: TokenFile = None,
 ) -> None:
     """List what is owed, soonest due first."""
 
-    async def work(here: Site) -> int:
-        named = await _mine(here, mine) if mine is not None else {}
-        rows = await reading.tasks(here.database, here.tenant, owner=owner, **named)
-        if owner is not None and not rows:
-            found = await stored.load(here.database, here.tenant)
-            _exists(found, _owner(found, owner), "--owner")
+    async def work(here: Desk) -> int:
+        rows = await here.tasks(owner, mine)
         output.as_json(rows) if json_ else output.tasks(rows)
         return 0
 
-    run(work, folder)
-
-
-async def _mine(here: Site, person: str) -> dict[str, Any]:
-    directory, now = await stored.load(here.database, here.tenant), datetime.now(UTC)
-    if directory.person(person) is None:
-        there = ", ".join(p.id for p in directory.people) or "nobody"
-        raise Mistake(f"{person} is not in the directory; there are: {there}")
-    return {
-        "people": [person, *stands_in_for(directory, person, now)],
-        "queues": directory.queues_of(person, now),
-    }
+    run_at(work, folder, api, token_file)
 
 
 def claim(
     task: TaskId,
     folder: Dir = None,
     json_: Json = False,
-    by: By = COORDINATOR,
-    role: In = "coordinator",
+    by: Person = None,
+    role: InRole = None,
     action_id: Again = None,
+    api: Api = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Take a task from its queue."""
-    _do("claim_task", task, {}, folder, json_, by, role, action_id)
+    at = Place(folder, api, token_file)
+    _do("claim_task", task, {}, at, json_, By(by, role, action_id))
 
 
 def assign(
@@ -86,12 +73,15 @@ def assign(
     to: Annotated[str, typer.Argument(help="A person or a queue of the directory.", metavar="TO")],
     folder: Dir = None,
     json_: Json = False,
-    by: By = COORDINATOR,
-    role: In = "coordinator",
+    by: Person = None,
+    role: InRole = None,
     action_id: Again = None,
+    api: Api = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Give a task to a person, or back to a queue."""
-    _do("assign_task", task, {"to": to}, folder, json_, by, role, action_id)
+    at = Place(folder, api, token_file)
+    _do("assign_task", task, {"to": to}, at, json_, By(by, role, action_id))
 
 
 def acknowledge(
@@ -99,37 +89,36 @@ def acknowledge(
     rung: Annotated[int | None, typer.Option(help="Only if so many steps of its ladder have been taken.")] = None,
     folder: Dir = None,
     json_: Json = False,
-    by: By = COORDINATOR,
-    role: In = "coordinator",
+    by: Person = None,
+    role: InRole = None,
     action_id: Again = None,
+    api: Api = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Be on it: its ladder is silent for a while."""
-    _do("acknowledge_task", task, {} if rung is None else {"rung": rung}, folder, json_, by, role, action_id)
+    at = Place(folder, api, token_file)
+    _do("acknowledge_task", task, {} if rung is None else {"rung": rung}, at, json_, By(by, role, action_id))
 
 
-def _do(
-    action: str, task: str, fields: dict[str, Any], folder: Any, json_: bool, by: str, role: str, action_id: str | None
-) -> None:
-    async def work(here: Site) -> int:
-        given = {"to": _owner(await stored.load(here.database, here.tenant), fields["to"])} if "to" in fields else {}
-        # Of whom a task becomes, the gateway asks itself whether they are there.
-        actor = actor_of(by, role, here.tenant) if action in SPEAKER_OWNS else await speaker(here, by, role)
-        journey = journey_of(task)
-        return await do(here, journey, action, {"task": task, **fields, **given}, actor, json_, action_id=action_id)
+class Place(NamedTuple):
+    """Where the command is to work, as its options say."""
 
-    run(work, folder)
+    folder: Path | None
+    api: str | None
+    token_file: Path | None
+
+
+def _do(action: str, task: str, fields: dict[str, Any], at: Place, json_: bool, by: By) -> None:
+    async def work(here: Desk) -> int:
+        given = {"to": await here.owner(fields["to"])} if "to" in fields else {}
+        return await do(here, journey_of(task), action, {"task": task, **fields, **given}, by, json_)
+
+    run_at(work, *at)
 
 
 def journey_of(task: str) -> str:
     """The journey whose task it is: an id begins with it."""
     return task.partition(":")[0]
-
-
-def _owner(directory: Directory, written: str) -> str:
-    """An owner as actions want it, from one as people write it: `triage`, `p-anna`, or in full."""
-    if ":" in written:
-        return written
-    return f"{'queue' if written in {q.id for q in directory.queues} else 'person'}:{written}"
 
 
 def reassign(
@@ -142,8 +131,8 @@ def reassign(
     ] = None,
     folder: Dir = None,
     json_: Json = False,
-    by: By = COORDINATOR,
-    role: In = "coordinator",
+    by: Giver = COORDINATOR,
+    role: GiverRole = "coordinator",
 ) -> None:
     """Give all that one person or queue owes to another, over all journeys."""
 
@@ -151,11 +140,11 @@ def reassign(
         if kind is not None and kind not in TASKS:
             raise Mistake(f"--kind is one of: {', '.join(TASKS)}")
         directory, actor = await stored.load(here.database, here.tenant), await speaker(here, by, role)
-        old, new = _owner(directory, giver), _owner(directory, to)
-        _exists(directory, new, "--to")
+        old, new = in_full(directory, giver), in_full(directory, to)
+        exists(directory, new, "--to")
         rows = await reading.tasks(here.database, here.tenant, owner=old, kind=kind)
         if not rows:  # whoever is not there any more may still owe something
-            _exists(directory, old, "--from")
+            exists(directory, old, "--from")
         if dry_run:
             output.as_json({"dry_run": True, "tasks": rows}) if json_ else output.tasks(rows)
             return 0
@@ -163,13 +152,6 @@ def reassign(
         return _report(await bulk.give([row["id"] for row in rows]), bulk.batch, json_)
 
     run(work, folder)
-
-
-def _exists(directory: Directory, owner: str, option: str) -> None:
-    kind, _, id_ = owner.partition(":")
-    there = sorted({q.id for q in directory.queues} if kind == "queue" else {p.id for p in directory.people})
-    if id_ not in there:
-        raise Mistake(f"{option}: {id_} is not in the directory; there are: {', '.join(there) or 'none'}")
 
 
 class Bulk:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from care.journey import Stage
 from care.rules import Decided
-from care.rules.registry import rerun
+from care.rules.registry import same_today
 from gateway.access.guard import caller_of
 from gateway.access.policy import policy
 from gateway.answers import Problem
@@ -98,20 +98,12 @@ async def explain_decision(request: Request, journey: JourneyId, seq: int) -> Re
     journal = await reading.journal_since(gateway_of(request).database, caller.tenant, journey, 0)
     row = next((r for r in journal if r["seq"] == seq), None)
     if row is None:
-        raise Problem(404, "NoSuchRow", f"the journal has no row of that number; it has 1 to {len(journal)}")
+        raise Problem(404, "NoSuchRow", f"the journal has no row {seq}; it has 1 to {len(journal)}")
     if row["rule"] is None:
         decided = ", ".join(str(r["seq"]) for r in journal if r["rule"]) or "none"
         raise Problem(422, "NotDecidedByRule", f"row {seq} was not decided by a rule; these were: {decided}")
-    return Json({**row, "same_today": same_today(row)})
-
-
-def same_today(row: Row) -> bool | None:
-    """Whether the rule of a row decides the same from the same inputs; None where the rule is gone."""
-    decided = Decided(rule=row["rule"], version=row["rule_version"], inputs=row["inputs"], outcome=row["outcome"])
-    try:
-        return bool(rerun(decided) == decided.outcome)
-    except KeyError:
-        return None
+    decided_row = Decided(rule=row["rule"], version=row["rule_version"], inputs=row["inputs"], outcome=row["outcome"])
+    return Json({**row, "same_today": same_today(decided_row)})
 
 
 _PDF: dict[int | str, dict[str, Any]] = {

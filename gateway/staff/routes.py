@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from gateway.staff import acting, corrections, incoming, journeys, openapi, patients, tasks
+from gateway.staff import acting, corrections, incoming, journeys, me, openapi, patients, tasks
 
 router = APIRouter(prefix="/api")
-for part in (journeys, acting, tasks, incoming, corrections, patients, openapi):
+for part in (me, journeys, acting, tasks, incoming, corrections, patients, openapi):
     router.include_router(part.router)

@@ -309,3 +309,13 @@ class Questionnaire(BaseModel):
     action: Literal["answer_check", "answer_follow_up"] | None
     language: str
     asked: list[Asked]
+
+
+class Me(BaseModel):
+    """Who the token says that the caller is."""
+
+    id: str
+    tenant: str
+    roles: list[str]
+    timezone: str
+    """By whose clock the clinic lives (IANA)."""

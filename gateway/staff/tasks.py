@@ -8,14 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from care.directory import Directory, stands_in_for
 from care.task import TaskKind
 from gateway.access.caller import Caller
 from gateway.access.guard import caller_of
 from gateway.access.policy import policy
 from gateway.answers import Problem
 from gateway.context import gateway_of
-from gateway.people import unknown_person
+from gateway.people import unknown_person, whose
 from gateway.staff import shapes
 from gateway.staff.common import READERS, Json
 from gateway.staff.journeys import After, Limit
@@ -75,14 +74,6 @@ async def _named(database: Database, caller: Caller, mine: str) -> dict[str, Any
     if found.person(person) is None and (wrong := await unknown_person(database, caller.tenant, person)):
         raise Problem(422, *wrong, path="query.mine")
     return whose(found, person, datetime.now(UTC))
-
-
-def whose(directory: Directory, person: str, now: datetime) -> dict[str, Any]:
-    """The people and queues whose tasks are this person's, as `records.journeys.tasks` takes them."""
-    return {
-        "people": [person, *stands_in_for(directory, person, now)],
-        "queues": directory.queues_of(person, now),
-    }
 
 
 async def _owner(database: Database, caller: Caller, said: str) -> str:
