@@ -14,6 +14,8 @@ from gateway.hl7.refusal import Hl7Error, Place
 
 MAX_CODES = 50
 """Codes travel with the journey, and a journey stays small."""
+MAX_SAID = 1_000
+"""How often a code or a word may be said in one message, over and over or not."""
 
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
 ICD10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -65,7 +67,9 @@ def said(segment: Segment, field: int) -> Iterator[str]:
 
 def unique(codes: Iterable[Code], place: Place) -> tuple[Code, ...]:
     """Each code once. Raises Hl7Error: too many for one referral."""
-    found = tuple(dict.fromkeys(codes))
-    if len(found) > MAX_CODES:
-        raise Hl7Error("102", f"a referral carries at most {MAX_CODES} codes of one kind", place)
-    return found
+    found: dict[Code, None] = {}
+    for count, code in enumerate(codes, start=1):
+        found[code] = None
+        if len(found) > MAX_CODES or count > MAX_SAID:
+            raise Hl7Error("102", f"a referral carries at most {MAX_CODES} codes of one kind", place)
+    return tuple(found)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from gateway.hl7.charsets import decode, refuse_wide, without_bom
@@ -62,6 +62,8 @@ class Segment:
     """The how-many-eth of its name in the message, from 1."""
     by: Delimiters
     codec: str
+    _cut: dict[int, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    """Fields that somebody asked for, cut into their repetitions."""
 
     @property
     def name(self) -> str:
@@ -78,22 +80,21 @@ class Segment:
 
     def count(self, field: int) -> int:
         """How many repetitions a field has. Raises Hl7Error: too many."""
-        raw = self.raw(field)
-        if not raw or raw == NULL:
-            return 0
-        count = raw.count(self.by.repetition) + 1 if self.by.repetition else 1
-        if count > MAX_REPETITIONS:
-            raise Hl7Error("102", f"a field has more than {MAX_REPETITIONS} repetitions", self.at(field))
-        return count
+        repetitions = self._repetitions(field)
+        return 0 if repetitions in ([""], [NULL]) else len(repetitions)
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1, *, repetition: int = 0) -> str:
         """A value, unescaped and without blanks around it; empty where there is none. Raises Hl7Error."""
-        raw = self._part(self.raw(field), self.by.repetition, repetition)
-        raw = self._part(raw, self.by.component, component - 1)
-        raw = self._part(raw, self.by.subcomponent, subcomponent - 1).strip()
+        repetitions = self._repetitions(field)
+        if repetition >= len(repetitions):
+            return ""
+        raw = _part(repetitions[repetition], self.by.component, component - 1)
+        raw = _part(raw, self.by.subcomponent, subcomponent - 1).strip()
         if not raw or raw == NULL:
             return ""
-        return unescape(raw, self.by, self.codec, self.at(field)).strip()
+        if self.by.escape and self.by.escape in raw:
+            return unescape(raw, self.by, self.codec, self.at(field)).strip()
+        return raw
 
     def texts(self, field: int, component: int = 1) -> Iterator[str]:
         """The values of a component in every repetition, empty ones too."""
@@ -107,13 +108,24 @@ class Segment:
         lines = raw.split(self.by.repetition) if self.by.repetition else [raw]
         return "\n".join(unescape(line, self.by, self.codec, self.at(field)).strip() for line in lines).strip()
 
-    @staticmethod
-    def _part(raw: str, delimiter: str, index: int) -> str:
-        """The part of that index. Splits no further than it has to."""
-        if not delimiter:
-            return raw if index == 0 else ""
-        parts = raw.split(delimiter, index + 1)
-        return parts[index] if index < len(parts) else ""
+    def _repetitions(self, field: int) -> list[str]:
+        """Raises Hl7Error: too many."""
+        cut = self._cut.get(field)
+        if cut is None:
+            raw = self.raw(field)
+            cut = raw.split(self.by.repetition, MAX_REPETITIONS) if self.by.repetition else [raw]
+            if len(cut) > MAX_REPETITIONS:
+                raise Hl7Error("102", f"a field has more than {MAX_REPETITIONS} repetitions", self.at(field))
+            self._cut[field] = cut
+        return cut
+
+
+def _part(raw: str, delimiter: str, index: int) -> str:
+    """The part of that index. Splits no further than it has to."""
+    if not delimiter or delimiter not in raw:
+        return raw if index == 0 else ""
+    parts = raw.split(delimiter, index + 1)
+    return parts[index] if index < len(parts) else ""
 
 
 @dataclass(frozen=True)

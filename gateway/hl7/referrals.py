@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from gateway.fhir.incoming import IncomingPatient, IncomingReferral, IncomingRequester
-from gateway.hl7.coding import coded, said, unique
+from gateway.hl7.coding import MAX_SAID, coded, said, unique
 from gateway.hl7.identifiers import entity
 from gateway.hl7.incoming import Incoming
 from gateway.hl7.people import orderer_of, patient_of, referrer_of
@@ -159,7 +159,7 @@ def _referral(
             (code for s, field in reasons for code, _ in coded(s, field, usual=_method(s))),
             diagnoses[0].at(3) if diagnoses else at.at(),
         ),
-        texts=_texts(_words(content, diagnoses, [*services, *reasons])),
+        texts=_texts(_words(content, diagnoses, [*services, *reasons]), at.at()),
         patient=patient,
         requester=requester,
     )
@@ -194,5 +194,11 @@ def _words(
             yield segment.whole(5)
 
 
-def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for text in words if text))
+def _texts(words: Iterable[str], place: Place) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for count, text in enumerate(words, start=1):
+        if count > MAX_SAID * 3:
+            raise Hl7Error("102", "a referral has fewer words and notes than this", place)
+        if text:
+            found[text] = None
+    return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import hl7
+import hl7  # type: ignore[import-untyped]
 import pytest
 
 from gateway.hl7 import ReplyRow, VisitTold, outgoing

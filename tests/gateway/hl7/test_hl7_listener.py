@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import hl7
+import hl7  # type: ignore[import-untyped]
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hl7.mllp import open_hl7_connection
+from hl7.mllp import open_hl7_connection  # type: ignore[import-untyped]
 
 from channels.mllp import Peer, send
 from continuum.site import EXAMPLE_CLINIC
