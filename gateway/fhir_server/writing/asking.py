@@ -67,5 +67,6 @@ async def ask(delivery: Delivery, envelope: Envelope, one: Ask) -> Settled:
 def later(delivery: Delivery, settled: Settled) -> Answer:
     """The answer while it is not done: stored, and where to look."""
     row = settled.row
-    told = BY_A_PERSON if row is not None and row.status in ("quarantined", "dead") else STORED
+    # Done, and yet answered like this: on a journey of which the caller may not know that it is there.
+    told = BY_A_PERSON if row is not None and row.status in ("quarantined", "dead", "done") else STORED
     return Answer(202, location=f"{delivery.base}/Task/{settled.id}", told=told)

@@ -67,10 +67,12 @@ def observed(said: Observation) -> tuple[Measure, ScoreValue, datetime | None]:
 
 
 def _coded(code: CodeableConcept | None) -> Measure:
-    for system in (MEASURES, LOINC):
-        for coding in code.coding if code else ():
-            if coding.system == system and (coding.code or "") in measures():
-                return measures()[coding.code or ""]
+    for coding in code.coding if code else ():
+        found = measures().get(coding.code or "")
+        if found is not None and coding.code in {MEASURES: (found.id,), LOINC: loinc(found)}.get(
+            coding.system or "", ()
+        ):
+            return found
     reason = f"code names none of our measures: by id ({MEASURES}) or by LOINC"
     raise RefusedError("not-supported", reason, "Observation.code")
 

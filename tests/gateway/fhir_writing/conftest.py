@@ -67,6 +67,11 @@ class Sender:
         given = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/fhir+json", **(headers or {})}
         return await self.http.request(method, f"/fhir{path}", content=content, headers=given)
 
+    async def get(self, path: str) -> httpx.Response:
+        """What is there, by a path or by the address that was given for it."""
+        path = path.removeprefix(f"{BASE}/fhir")
+        return await self.http.get(f"/fhir{path}", headers={"Authorization": f"Bearer {self.token}"})
+
     async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         return await self.send("POST", path, body, headers={k.replace("_", "-"): v for k, v in headers.items()})
 

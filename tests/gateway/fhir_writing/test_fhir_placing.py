@@ -188,6 +188,8 @@ class TestUpdate:
         updated = await hospital.put(path, changed, If_Match='W/"1"')
         assert (updated.status_code, updated.headers["etag"]) == (200, 'W/"2"')
         assert updated.json()["priority"] == "urgent"
+        read = await hospital.get(path)
+        assert (read.headers["etag"], read.json()["priority"]) == ('W/"2"', "urgent")
         again = await hospital.put(path, changed, If_Match='W/"1"')
         assert (again.status_code, again.headers["etag"]) == (200, 'W/"2"'), "a repeat"
         late = await hospital.put(path, {**first, "priority": "stat"}, If_Match='W/"1"')

@@ -35,9 +35,9 @@ def named(number: str) -> Resource:
     return {"type": "ServiceRequest", "identifier": {"system": PLACER, "value": number}}
 
 
-async def placed(house: House, sender: Sender, number: str | None = None) -> Player:
+async def placed(house: House, sender: Sender, number: str | None = None, **more: Any) -> Player:
     """An order that began."""
-    answer = await sender.post("/ServiceRequest", order(number or new_number()))
+    answer = await sender.post("/ServiceRequest", order(number or new_number(), **more))
     assert answer.status_code == 201
     player = house.player(f"fhir {answer.json()['id']}")
     player.journey = answer.json()["id"]
@@ -81,6 +81,9 @@ class TestFulfil:
         assert again.headers["location"].rpartition("/")[2] == answer.headers["location"].rpartition("/")[2]
         row = await door.row("select patient from continuum.referral where sender = $1", hospital.caller.sender)
         assert row["patient"] is not None, "the contained patient was read"
+        read = await hospital.get(again.headers["location"])
+        assert (read.status_code, read.json()["identifier"]) == (200, [{"system": PLACER, "value": number}])
+        assert (await hospital.get(answer.headers["location"])).json()["resourceType"] == "Task"
 
     async def test_an_order_without_a_name_of_its_own_is_refused(self, hospital: Sender) -> None:
         inside = {
@@ -118,7 +121,7 @@ class TestAbort:
             "identifier": named(number),
         }[focus]
         answer = await hospital.post("/Task", task("abort", reference))
-        assert answer.status_code == 201, answer.text
+        assert (answer.status_code, answer.json()["status"]) == (201, "accepted"), answer.text
         assert "/Task/ask-" in answer.headers["location"]
         assert await outcome(door, player.journey) == ("closed", "withdrawn")
         again = await hospital.post("/Task", task("abort", reference))
@@ -144,6 +147,8 @@ class TestAbort:
         early = await hospital.post("/Task", task("abort", named(number)))
         assert (early.status_code, issue(early)["severity"]) == (202, "information")
         ask = early.headers["location"].rpartition("/")[2]
+        assert (await hospital.get(early.headers["location"])).json()["status"] == "requested"
+        assert (await door.system().get(early.headers["location"])).status_code == 404
         first = await hospital.post("/ServiceRequest", order(number))
         for _ in range(100):
             row = await door.row("select status, journey from continuum.ask where id = $1", ask)
@@ -152,6 +157,7 @@ class TestAbort:
             await asyncio.sleep(0.2)
         assert dict(row) == {"status": "done", "journey": first.json()["id"]}
         assert await outcome(door, first.json()["id"]) == ("closed", "withdrawn")
+        assert (await hospital.get(early.headers["location"])).json()["status"] == "accepted"
 
     async def test_as_long_as_it_waits_it_may_be_taken_back(self, door: Door, hospital: Sender) -> None:
         number = new_number()
@@ -161,7 +167,8 @@ class TestAbort:
         assert (await door.system().put(f"/Task/{ask}", back, If_Match='W/"1"')).status_code == 404
         assert (await hospital.put(f"/Task/{ask}", back)).status_code == 428
         assert (await hospital.put(f"/Task/{ask}", {**back, "status": "ready"}, If_Match='W/"1"')).status_code == 422
-        assert (await hospital.put(f"/Task/{ask}", back, If_Match='W/"1"')).status_code == 200
+        taken_back = await hospital.put(f"/Task/{ask}", back, If_Match='W/"1"')
+        assert (taken_back.status_code, taken_back.json()["status"]) == (200, "cancelled")
         assert (await hospital.post("/ServiceRequest", order(number))).status_code == 201
         assert (await door.row("select status from continuum.ask where id = $1", ask))["status"] == "dismissed"
 
