@@ -20,8 +20,9 @@
     const about = main.firstElementChild.dataset;
     if (about.lang) { document.documentElement.lang = about.lang; document.documentElement.dir = about.dir; }
     main.querySelector("form")?.addEventListener("submit", send);
-    main.querySelector("h1").focus();
-    scrollTo(0, 0);
+    const warning = main.querySelector(".warn:not([hidden])");
+    if (!warning) scrollTo(0, 0);
+    (warning || main.querySelector("h1")).focus();
   };
   const tell = (words) => {
     const heading = document.createElement("h1");

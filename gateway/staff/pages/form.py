@@ -83,7 +83,7 @@ def _choices(name: str, title: str, hint: str, choices: list[tuple[str, str]], g
         for value, shown in choices
     )
     said = f'<p class="hint">{hint}</p>' if hint else ""
-    return f'<fieldset><legend>{title}</legend>{said}<div class="scale">{boxes}</div>{ends}</fieldset>'
+    return f'<fieldset><legend>{title}</legend>{said}<div class="scale n{len(choices)}">{boxes}</div>{ends}</fieldset>'
 
 
 def scores_of(question: Question, filled: Mapping[str, str]) -> dict[str, ScoreValue]:
