@@ -21,6 +21,8 @@ SOURCES_REMEMBERED = 10_000
 SHARE = 100
 """A process takes this part of a minute's requests at a time."""
 ASK_AGAIN_SECONDS = 1.0
+PRUNE_EVERY = 1024
+"""So many look-ups of a process between two clearings of buckets that nobody uses any more."""
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Limits:
         self._requests = requests_per_minute
         self._failures = failures_per_minute
         self._clock = clock
+        self._poured = 0
         self._known: OrderedDict[str, _Standing] = OrderedDict()
 
     async def wait_for_request(self, client: str) -> int:
@@ -94,6 +97,9 @@ class Limits:
             return standing.wait
 
     async def _pour(self, key: str, amount: int, per_minute: int, at_most: int) -> float:
+        self._poured += 1
+        if self._poured % PRUNE_EVERY == 0:
+            await throttle.prune(self._database)
         return await throttle.pour(self._database, key, amount, per_second=per_minute / 60, at_most=at_most)
 
     def _standing(self, key: str) -> _Standing:
