@@ -6,6 +6,7 @@ alter table continuum.referral
     add column birth_date text,
     add column gender  text,
     add column matched boolean not null default true; -- whether codes and words were held against the pathways already
+create index patient_person on continuum.patient (tenant, birth_date, lower(family)); -- is it known already? (take_in)
 create index patient_identifiers on continuum.patient using gin (identifiers jsonb_path_ops);
 create index referral_sender on continuum.referral (tenant, sender, referral_id);
 
