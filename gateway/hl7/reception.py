@@ -91,7 +91,7 @@ class Reception:
             outcome = taken.outcome
         except UnknownSender as unknown:
             log.warning("hl7_unknown_sender", kind=header.name)
-            outcome, verdict = "refused", Verdict("207", str(unknown), "MSH^1^3", rejected=True)
+            outcome, verdict = "refused", Verdict("204", str(unknown), "MSH^1^3", rejected=True)
         except DatabaseAway:
             log.warning("hl7_record_away", kind=header.name)
             verdict = Verdict("207", AWAY)

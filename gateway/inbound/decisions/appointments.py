@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from care.stage import Stage
 from gateway.inbound.decisions.decision import Decision, Nothing, Quarantine, Refuse, Wait
 from gateway.inbound.deeds_data import (
     BookAppointment,
@@ -19,7 +20,8 @@ from gateway.inbound.deeds_data import (
 from gateway.inbound.snapshot import Snapshot, VisitSeen
 
 UNKNOWN = "the appointment is not known yet"
-TREATING = ("Therapy", "PostSurgeryRehab")
+BEFORE_CARE = (Stage.INTAKE, Stage.REFERRAL)
+TREATING = (Stage.THERAPY, Stage.POST_SURGERY_REHAB)
 """Stages in which visits are booked."""
 
 
@@ -102,8 +104,10 @@ def _booking(slot: Slot, seen: Snapshot) -> Decision:
         return Quarantine("the appointment's time came before it could be booked")
     if slot.clinician is None or _person(slot.clinician) not in seen.people:
         return Quarantine("nobody of the directory bears the id of the appointment's clinician")
+    if seen.stage in BEFORE_CARE:
+        return Wait("the referral is not accepted yet")
     if seen.stage not in TREATING:
-        return Wait("the journey is not in a stage in which visits are booked")
+        return Quarantine("care has ended here, and the sender books another appointment")
     data: dict[str, Any] = {"clinician": _person(slot.clinician), "starts_at": slot.starts_at.isoformat()}
     return [("book_visit", {**data, **({"minutes": slot.minutes} if slot.minutes else {})})]
 

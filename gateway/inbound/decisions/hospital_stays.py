@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from care.stage import Stage
 from gateway.inbound.decisions.decision import Decision, Nothing, Quarantine, Wait
 from gateway.inbound.deeds_data import HospitalEvent
 from gateway.inbound.snapshot import Snapshot
@@ -53,8 +54,10 @@ def _discharged(data: HospitalEvent, seen: Snapshot) -> Decision:
         return Nothing("the stay does not hold the day for which surgery is planned")
     if not data.procedures:
         return Quarantine("discharged after the day of the planned surgery, with no procedure named: was it done?")
-    if seen.stage != "Therapy":
-        return Wait("the journey is not in the stage in which surgery is recorded")
+    if seen.stage in (Stage.INTAKE, Stage.REFERRAL):
+        return Wait("the referral is not accepted yet")
+    if seen.stage != Stage.THERAPY:
+        return Quarantine("operated on, and the journey is not in the stage in which surgery is recorded")
     return [("record_surgery", {"done_at": _done_at(seen.surgery_planned_for, data, seen).isoformat()})]
 
 

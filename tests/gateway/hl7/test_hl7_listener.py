@@ -326,6 +326,7 @@ async def test_a_system_that_nobody_registered_is_rejected_and_nothing_is_stored
     async with listening(gateway(quiet_house, unknown_senders=False)) as port, line(port) as talk:
         said = await talk.ask(renamed("ref_i12_v2_5_1", here))
     assert fields(said, "MSA")[1:3] == ["AR", "REF1005"]
+    assert fields(said, "ERR")[2:4] == ["MSH^1^3", "204^Unknown key identifier^HL70357"]
     assert await outcomes(quiet_house, here) == []
 
 

@@ -17,7 +17,7 @@ from gateway.hl7 import ANY_PROCESSING, read_hl7
 from gateway.hl7.answering import Verdict, answer
 from gateway.hl7.batches import messages_in
 from gateway.hl7.escapes import escape, unescape
-from gateway.hl7.reading import MAX_FIELD, MAX_SEGMENTS, STANDARD, Delimiters, read
+from gateway.hl7.reading import MAX_FIELD, MAX_REPETITIONS, MAX_SEGMENTS, STANDARD, Delimiters, read
 from gateway.hl7.refusal import WORDS, Hl7Error, Place
 from gateway.inbound.meaning import Refused
 from tests.gateway.hl7.samples import FIXTURES, NOW, fixture
@@ -189,6 +189,16 @@ def test_the_longest_that_is_allowed_is_read() -> None:
     assert len(read(MSH + b"NTE|1||" + b"x" * MAX_FIELD).segments) == 2
     assert len(read(MSH + b"OBX|1\r" * (MAX_SEGMENTS - 1)).segments) == MAX_SEGMENTS
     assert refused(MSH + b"OBX|1\r" * MAX_SEGMENTS).code == "100"
+
+
+def test_as_many_repetitions_as_allowed_are_read_and_no_more() -> None:
+    pid = read(MSH + b"PID|1||" + b"~".join([b"A"] * MAX_REPETITIONS)).first("PID")
+    assert pid is not None
+    assert len(list(pid.texts(3))) == MAX_REPETITIONS
+    pid = read(MSH + b"PID|1||" + b"~".join([b"A"] * (MAX_REPETITIONS + 1))).first("PID")
+    assert pid is not None
+    with pytest.raises(Hl7Error):
+        pid.text(3)
 
 
 # --- another reader, and everything that we have

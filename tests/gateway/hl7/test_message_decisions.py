@@ -86,6 +86,7 @@ def test_an_appointment_is_booked_with_the_person_of_the_directory() -> None:
         ({"starts_at": NOW - timedelta(minutes=1)}, {}, Quarantine),
         ({}, {"stage": Stage.INTAKE}, Wait),
         ({}, {"stage": Stage.REFERRAL}, Wait),
+        ({}, {"stage": Stage.FOLLOW_UP}, Quarantine),
         ({}, {"status": "closed"}, Refuse),
     ],
 )
@@ -208,6 +209,7 @@ def test_surgery_is_never_recorded_after_the_discharge() -> None:
         ({}, {"surgical": False}, Nothing),
         ({"procedures": ()}, {}, Nothing),
         ({}, {"surgery_planned_for": PLANNED, "stage": Stage.REFERRAL}, Wait),
+        ({}, {"surgery_planned_for": PLANNED, "stage": Stage.DISCHARGE}, Quarantine),
         ({}, {"surgery_planned_for": PLANNED, "status": "closed"}, Nothing),
         ({"admitted_at": None}, {"surgery_planned_for": PLANNED}, list),
         ({"admitted_at": None}, {"surgery_planned_for": LEFT - timedelta(days=40)}, Nothing),
