@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 
 from activities.clinics import PostgresClinics
 from activities.content import PathwayLibrary
+from activities.deliveries import Deliveries
 from activities.digests import Digests
 from activities.documents import WrittenDocuments
 from activities.failures import SilentFailures
@@ -106,7 +107,15 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
     )
     relay = Relay(client, database, must_be_signed=settings.pathways_must_be_signed)
     asks = AskRelay(ConnectedTemporal(client), database)
-    return [asyncio.create_task(one.run(stop)) for one in (relay, asks, attention, digests)]
+    deliveries = Deliveries(
+        database,
+        settings.egress(),
+        Mail(settings.mail()),
+        base_url=settings.base_url,
+        domain=settings.mail_domain,
+        alarm_address=settings.alarm_address,
+    )
+    return [asyncio.create_task(one.run(stop)) for one in (relay, asks, attention, digests, deliveries)]
 
 
 async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from channels.egress import Egress, read_host_ports
 from channels.mail import MailSettings
 from gateway.access.settings import ASYMMETRIC, AccessSettings, OidcSettings
 
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     """The keys that sign our access tokens and links; None: keys that end with the process."""
     gateway_requests_per_minute: int = Field(default=30_000, ge=1)
     gateway_failures_per_minute: int = Field(default=10, ge=1)
+    private_addresses: str = ""
+    """`host:port host:port`: where we may go although it is no public address."""
     oidc_issuer: str | None = None
     oidc_audience: str = "continuum"
     oidc_person_claim: str = "email"
@@ -83,12 +86,22 @@ class Settings(BaseSettings):
         host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
         return f"{'https' if self.tls_certificate_file else 'http'}://{host}:{self.http_port}"
 
+    @field_validator("private_addresses")
+    @classmethod
+    def _are_host_ports(cls, text: str) -> str:
+        read_host_ports(text)
+        return text
+
     @field_validator("oidc_algorithms")
     @classmethod
     def _are_asymmetric(cls, names: str) -> str:
         if not names.split() or set(names.split()) - set(ASYMMETRIC):
             raise ValueError(f"names, with spaces between, out of: {', '.join(ASYMMETRIC)}")
         return names
+
+    def egress(self) -> Egress:
+        """The way out to addresses that others name."""
+        return Egress(read_host_ports(self.private_addresses))
 
     def access(self) -> AccessSettings:
         """Who gets in at the gateway, and how often they may ask."""
@@ -105,6 +118,7 @@ class Settings(BaseSettings):
             oidc=oidc,
             requests_per_minute=self.gateway_requests_per_minute,
             failures_per_minute=self.gateway_failures_per_minute,
+            allowed_private=read_host_ports(self.private_addresses),
         )
 
     @property

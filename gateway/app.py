@@ -8,6 +8,8 @@ from gateway import answers, health
 from gateway.access import guard, oauth
 from gateway.context import Gateway
 from gateway.fhir_server import routes as fhir_reading
+from gateway.fhir_server.subscriptions import routes as subscriptions
+from gateway.fhir_server.writing import routes as fhir_writing
 from gateway.staff import routes as staff
 from gateway.staff.pages import answering, start
 
@@ -27,6 +29,8 @@ def create_app(gateway: Gateway) -> FastAPI:
     answers.install(app)
     app.include_router(health.router)
     app.include_router(oauth.router)
+    app.include_router(subscriptions.router)
+    app.include_router(fhir_writing.router)
     app.include_router(fhir_reading.router)
     app.include_router(staff.router)
     app.include_router(answering.router)

@@ -119,8 +119,10 @@ def _fate(file: File, stored: list[tuple[str, str | None, list[str]]]) -> tuple[
     if file.answer.verdict != "acknowledged":
         return ("refused" if file.answer.verdict == "refused" else "broken"), None
     if not stored:
-        return "lost", None
+        return ("noted" if file.answer.code == "silent" else "lost"), None
     outcome, journey, asks = stored[0]
+    if outcome in ("refused", "conflict"):  # silently, for its sender wants no answer
+        return "refused", None
     if outcome in ("accepted", "amendment", "duplicate"):
         return "accepted", journey
     if "quarantined" in asks or "dead" in asks:

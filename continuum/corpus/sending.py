@@ -67,9 +67,26 @@ class Sender:
         try:
             writer.write(START + raw.strip(START).removesuffix(END) + END)
             await writer.drain()
-            return answered(await reader.readuntil(END))
+            writer.write_eof()  # so that one who does not answer says so by closing, too
+            frame = await reader.read(LARGEST_ANSWER)
+            while frame and END not in frame and (more := await reader.read(LARGEST_ANSWER)):
+                frame += more
+            return answered(frame) if frame else silent(raw)
         finally:
             writer.close()
+
+
+def silent(raw: bytes) -> Answer:
+    """No answer at all: right where the sender asks for none, or where its message is itself an answer.
+
+    Source: HL7 v2.5.1, 2.9.2 and 2.9.3 (MSH-15 and MSH-16, table 0155); an acknowledgement is never acknowledged.
+    """
+    head = re.split(rb"[\r\n]", raw.lstrip(START + b"\xef\xbb\xbf \r\n"), maxsplit=1)[0]
+    fields = head.split(head[3:4]) if len(head) > 3 else []
+    kind, accept, application = (fields[n].strip() if len(fields) > n else b"" for n in (8, 14, 15))
+    if kind[:3] == b"ACK" or ((accept or application) and not {accept, application} & {b"AL", b"SU"}):
+        return Answer("acknowledged", "silent")
+    return Answer("broken", "no-answer", "closed without a word")
 
 
 def answered(frame: bytes) -> Answer:
