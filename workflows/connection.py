@@ -14,7 +14,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from workflows import attributes
 from workflows.discharge import Discharge
@@ -22,6 +22,7 @@ from workflows.follow_up import FollowUp
 from workflows.intake import Intake
 from workflows.post_surgery_rehab import PostSurgeryRehab
 from workflows.referral import Referral
+from workflows.sandbox import SharedSandbox
 from workflows.therapy import Therapy
 
 TASK_QUEUE = "continuum"
@@ -41,9 +42,10 @@ def data_converter() -> DataConverter:
     return pydantic_data_converter
 
 
-def workflow_runner() -> SandboxedWorkflowRunner:
-    """The sandbox: time, randomness and I/O stay forbidden in workflow code."""
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+def workflow_runner(*passed_through: str) -> SharedSandbox:
+    """The sandbox: time, randomness and I/O stay forbidden in workflow code. More modules may be passed through."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH, *passed_through)
+    return SharedSandbox(restrictions=restrictions)
 
 
 def runtime() -> Runtime:

@@ -8,7 +8,6 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.failures import SilentFailures
 from activities.heartbeats import Heartbeats
@@ -20,7 +19,7 @@ from continuum.embedded.ready import touch_ready_file
 from continuum.settings import Settings
 from records.database import Database
 from worker import ACTIVITIES_AT_ONCE, DRAIN
-from workflows.connection import PASSED_THROUGH, connect
+from workflows.connection import connect, workflow_runner
 
 TASK_QUEUE = "floor"
 ITS_OWN = ("bench.floor.documents", "bench.floor.signatures")
@@ -49,13 +48,12 @@ async def main() -> None:
     messages = MailMessages(
         database, Mail(settings.mail()), domain=settings.mail_domain, alarm_address=settings.alarm_address
     )
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH, *ITS_OWN)
     async with Worker(
         await connect(),
         task_queue=TASK_QUEUE,
         workflows=[Floor],
         activities=[PostgresWrites(database).write, messages.deliver],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=workflow_runner(*ITS_OWN),
         interceptors=[SilentFailures(), Heartbeats()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
         graceful_shutdown_timeout=DRAIN,
