@@ -65,7 +65,9 @@ async def take_message(delivery: Delivery) -> Answer:
 
 
 def _entries(node: Resource) -> list[Resource]:
-    entries = node.get("entry") or []
+    entries = node.get("entry")
+    if entries is None:
+        return []
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
         raise RefusedError("structure", "entry must be a list of objects", "Bundle.entry")
     if len(entries) > MAX_ENTRIES:

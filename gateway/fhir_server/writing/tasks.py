@@ -47,8 +47,7 @@ async def created(delivery: Delivery, message: Message, task: Task, path: str) -
         return await _abort(delivery, task, task.focus, path)
     if task.code is not None and task.code.has(TASK_CODES, "fulfill"):
         return await _fulfil(delivery, message, task, task.focus, path)
-    here = ours(task.focus, delivery.base)
-    if here is not None and here[0] in REPORTS:
+    if _kind_of(task.focus, delivery.base) in REPORTS:
         return await _report_read(delivery, task, task.focus, path)
     reason = "a Task may fulfil an order (code fulfill), ask to cancel one (abort), or say that a report was read"
     raise RefusedError("not-supported", f"{reason} (focus: the DocumentReference; status: completed)", f"{path}.code")
@@ -94,10 +93,18 @@ async def _fulfil(delivery: Delivery, message: Message, task: Task, focus: Refer
     return Answer(200, shown, location=f"{delivery.base}/{KIND}/{standing.journey}", told=told)
 
 
+def _kind_of(reference: Reference, base: str) -> str | None:
+    """The type to which a reference points, by its address here or as it says itself."""
+    here = ours(reference, base)
+    return here[0] if here is not None else reference.type
+
+
 async def _report_read(delivery: Delivery, task: Task, focus: Reference, path: str) -> Answer:
     if task.status != "completed":
         raise RefusedError("business-rule", "the Task of a report that was read is completed", f"{path}.status")
-    about, _ = await seen(delivery, [("focus", focus)], f"{path}.focus")
+    here = [("focus", focus)] if ours(focus, delivery.base) is not None else []
+    orders_ = [("basedOn", one) for one in task.based_on]
+    about, _ = await seen(delivery, [*here, *orders_], f"{path}.focus")
     settled = await ask(delivery, delivery.envelope(KIND), Ask(name="confirm_receipt", about=about))
     return await _asked(delivery, settled, "receipt is on record") if settled.done else later(delivery, settled)
 

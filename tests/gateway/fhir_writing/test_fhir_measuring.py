@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from care.score import Measure, ScoreValue
 from gateway.fhir.models import read_as
 from gateway.fhir.refusal import Refusal, RefusedError
 from gateway.fhir_server.writing.measuring import Said, answered, measures, observed
@@ -41,12 +42,13 @@ def said(node: dict[str, Any]) -> Said:
     return answered(read_as(QuestionnaireResponse, node, "QuestionnaireResponse"), NOW)
 
 
+def observation(node: dict[str, Any]) -> tuple[Measure, ScoreValue, datetime | None]:
+    return observed(read_as(Observation, node, "Observation"))
+
+
 def refused(node: dict[str, Any]) -> Refusal:
     with pytest.raises(RefusedError) as caught:
-        if node["resourceType"] == "Observation":
-            observed(read_as(Observation, node, "Observation"))
-        else:
-            said(node)
+        _ = observation(node) if node["resourceType"] == "Observation" else said(node)
     return caught.value.refusal
 
 
