@@ -94,6 +94,8 @@ SETTINGS = {
     "gateway_requests_per_minute": "so many requests a minute each caller has, over all gateways; as many may come at "
     "once",
     "gateway_failures_per_minute": "so many failed sign-ins a minute of one source are answered before it has to wait",
+    "private_addresses": "hosts and ports (`host:port host:port`) of integrators' keys and webhooks to which we go "
+    "although they are at no public address, and without TLS if their URL says so",
     "oidc_issuer": "the identity provider of the clinic's people, as it stands in its tokens (none: people cannot sign "
     "in)",
     "oidc_audience": "what has to stand in `aud` of its tokens: our client id there, or the name of our API",

@@ -17,7 +17,7 @@ from channels.egress import EgressRefused, target_of
 from continuum import output
 from continuum.commands.common import Dir, Json, Mistake, printable, read, run, say
 from continuum.embedded.folder import write_private
-from continuum.site import Site
+from continuum.site import Site, settings_here
 from gateway.access.assertions import ALGORITHMS
 from gateway.access.jwks import KeySetWrong, read_key_set, the_key
 from gateway.access.scopes import ScopeUnknown, written
@@ -182,7 +182,7 @@ def _keys(jwks: Path | None, jwks_url: str | None, new_key: Path | None) -> tupl
         return {"keys": [_made(new_key)]}, None
     if jwks_url is not None:
         try:
-            target_of(jwks_url)
+            target_of(jwks_url, settings_here().access().allowed_private)
         except EgressRefused as refused:
             raise Mistake(f"--jwks-url: {refused}") from None
     return None, jwks_url

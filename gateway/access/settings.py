@@ -37,4 +37,4 @@ class AccessSettings:
     failures_per_minute: int = 10
     """Failed authentications of one source that are answered as such; more are told to wait."""
     allowed_private: frozenset[HostPort] = field(default_factory=frozenset)
-    """Hosts and ports of key sets that may be at private addresses."""
+    """Hosts and ports of integrators (their keys, their webhooks) that may be at private addresses."""

@@ -17,12 +17,15 @@ from continuum.embedded.folder import Folder
 from continuum.embedded.ports import free_port
 from continuum.embedded.sign_in.issuing import open_issuer
 from gateway.access import oauth
+from gateway.access.settings import AccessSettings
 from gateway.app import create_app
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
 from gateway.serving import Address, serve_http
 from records import clients
+from records.clients import RegisteredClient
 from tests.conftest import House
-from tests.gateway.access.assertion import System, public_jwk
+from tests.gateway.access.assertion import System, form, public_jwk
+from tests.gateway.access.test_backend_services import built as with_oauth
 from tests.integration.tools import Ran, command, one_line
 
 
@@ -209,3 +212,31 @@ async def test_the_token_of_the_command_line_opens_the_gateway(desk: Desk) -> No
     async with httpx.AsyncClient(base_url=desk.url) as http:
         answer = await http.get("/fhir/Task/nowhere", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 404
+
+
+async def test_a_system_whose_keys_are_at_its_own_address_gets_in(quiet_house: House) -> None:
+    """Over a socket: the keys are fetched, and only where the settings say that this private address may be asked."""
+    system, asked = System(f"h-{uuid4().hex[:8]}", f"https://continuum.example{oauth.TOKEN_PATH}"), 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.readuntil(b"\r\n\r\n")
+        body = json.dumps(system.jwks()).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        keys_at = f"http://127.0.0.1:{port}/jwks"
+        client = RegisteredClient(tenant="clinic", id=system.id, name="N", scopes="system/*.rs", jwks_url=keys_at)
+        await clients.add(quiet_house.database, client)
+        for allowed, status, fetched in ((frozenset(), 400, 0), (frozenset({("127.0.0.1", port)}), 200, 1)):
+            app = with_oauth(quiet_house.database, AccessSettings(allowed_private=allowed, failures_per_minute=1000))
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="https://continuum.example") as http:
+                for jku in ({}, {"jku": keys_at}):
+                    assertion = system.sign(system.claims(), **jku)
+                    got = await http.post(oauth.TOKEN_PATH, data=form(assertion))
+                    assert (got.status_code, asked) == (status, fetched)
