@@ -93,6 +93,20 @@ def a_patient(row: Row) -> Resource:
     return named("Patient", AS_SENT, reference) if reference else {"type": "Patient", "display": "not identified yet"}
 
 
+_AS_FHIR = str.maketrans(":_.", ".UD")
+_AS_OURS = str.maketrans(".UD", ":_.")
+
+
+def resource_id(key: str) -> str:
+    """An id of ours as FHIR takes it (`continuum.fhir_id`): neither `:` nor `_`, and ours have no capital letters."""
+    return key.translate(_AS_FHIR)
+
+
+def key_of(id: str) -> str:  # noqa: A002 - FHIR's own word
+    """Our id out of a resource's."""
+    return id.translate(_AS_OURS)
+
+
 def practitioner(person: str, display: str | None = None) -> Resource:
     """A reference to somebody of the directory."""
     return to("Practitioner", practitioner_id(person), display)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway.access.caller import CallerRole
-from gateway.fhir_server.elements import Resource, Row, Setting
+from gateway.fhir_server.elements import Resource, Row, Setting, key_of
 from gateway.fhir_server.search.params import Chained, Date, Flag, Id, Ours, Param, String
 from gateway.fhir_server.search.params import Identifiers as IdentifierParam
 from records.fhir import All, Condition, Is
@@ -21,7 +21,7 @@ COMMON = ("key", "id", "tenant", "journey", "version", "updated_at")
 
 def by_words(id: str) -> Any:  # noqa: A002 - FHIR's own word
     """The key of what a journey gave an id to (`j1:visit:2`), and of journeys themselves."""
-    return id.replace(".", ":")
+    return key_of(id)
 
 
 def by_uuid(id: str) -> Any:  # noqa: A002

@@ -4,6 +4,11 @@
 -- to one, `sender` and `email` (whose referral it is: a caller who sees only their own sees rows that bear their name),
 -- `version` and `updated_at`. Wherever two representations of a resource differ, so do their versions.
 
+-- An id of ours as FHIR takes it, without `:` and `_`; ours have no capital letters, so that it can be taken back.
+create function continuum.fhir_id(id text) returns text
+language sql immutable
+return translate(id, ':_.', '.UD');
+
 -- The order in a message as it came: the resource itself, the entry of the Bundle at which it was found, or what its Task
 -- contains.
 create function continuum.fhir_order(raw bytea, path text) returns jsonb
@@ -11,10 +16,11 @@ language plpgsql immutable cost 10000
 set search_path = continuum, pg_catalog
 as $$
 declare
-    message jsonb := ltrim(convert_from(raw, 'UTF8'), U&'\FEFF')::jsonb;
+    message jsonb;
     place text := substring(path from '^Bundle\.entry\[(\d{1,6})\]');
     inside text := substring(path from '^Task\.contained\[(\d{1,6})\]');
 begin
+    message := ltrim(convert_from(raw, 'UTF8'), U&'\FEFF')::jsonb;
     return case when inside is not null then message->'contained'->(inside::int)
         when place is null then message else message->'entry'->(place::int)->'resource' end;
 exception when others then
@@ -195,7 +201,7 @@ where a.sender is not null and not (
     and exists (select from continuum.referral f where f.journey = a.journey and f.tenant = a.tenant))
 union all
 -- For staff alone: no sender, nobody's own.
-select t.id, replace(t.id, ':', '.'), t.tenant, t.journey, null, null,
+select t.id, continuum.fhir_id(t.id), t.tenant, t.journey, null, null,
     t.kind, t.seq, coalesce(w.recorded_at, t.opened_at),
     case
         when t.settled_at is null then
@@ -221,7 +227,7 @@ left join continuum.journey j on j.id = t.journey
 left join continuum.journal w on w.journey = t.journey and w.seq = t.seq;
 
 create view continuum.fhir_appointment as
-select v.id as key, replace(v.id, ':', '.') as id, v.tenant, v.journey, r.sender, r.requester_email as email,
+select v.id as key, continuum.fhir_id(v.id) as id, v.tenant, v.journey, r.sender, r.requester_email as email,
     v.seq + jsonb_array_length(theirs.numbers) as version, coalesce(w.recorded_at, i.recorded_at) as updated_at,
     case v.status when 'attended' then 'fulfilled' when 'no_show' then 'noshow'
         when 'entered_in_error' then 'entered-in-error' else v.status end as status,
@@ -238,7 +244,7 @@ cross join lateral (
     from continuum.appointment a where a.journey = v.journey and a.visit = v.id) theirs;
 
 create view continuum.fhir_observation as
-select s.id as key, replace(s.id, ':', '.') as id, s.tenant, s.journey, r.sender, r.requester_email as email,
+select s.id as key, continuum.fhir_id(s.id) as id, s.tenant, s.journey, r.sender, r.requester_email as email,
     -- A score may be found wrong by a later row of the journal without being written anew.
     2 * s.seq + s.in_error::int as version,
     greatest(coalesce(w.recorded_at, i.recorded_at), case when s.in_error then (
@@ -269,7 +275,7 @@ create index inbound_answers on continuum.inbound (tenant, id)
     where kind = 'QuestionnaireResponse' and outcome in ('asked', 'noted');
 
 create view continuum.fhir_care_plan as
-select p.id as key, replace(p.id, ':', '.') as id, p.tenant, p.journey, r.sender, r.requester_email as email,
+select p.id as key, continuum.fhir_id(p.id) as id, p.tenant, p.journey, r.sender, r.requester_email as email,
     p.seq as version, coalesce(w.recorded_at, i.recorded_at) as updated_at,
     case p.status when 'ended' then 'revoked' when 'entered_in_error' then 'entered-in-error' else p.status end as status,
     p.discipline, p.started_at, p.body, r.patient, p.journey as based_on, w.pathway,
@@ -280,7 +286,7 @@ left join continuum.inbound i on i.id = r.inbound
 left join continuum.journal w on w.journey = p.journey and w.seq = p.seq;
 
 create view continuum.fhir_goal as
-select g.goal->>'id' as key, replace(g.goal->>'id', ':', '.') as id, p.tenant, p.journey, r.sender,
+select g.goal->>'id' as key, continuum.fhir_id(g.goal->>'id') as id, p.tenant, p.journey, r.sender,
     r.requester_email as email, p.seq as version, coalesce(w.recorded_at, i.recorded_at) as updated_at,
     case when p.status = 'entered_in_error' then 'entered-in-error'
         when (g.goal->>'met')::boolean then 'completed'
@@ -327,7 +333,7 @@ cross join lateral (
 
 -- Referrers see what was said to them and to the patient; what staff are told among themselves is theirs.
 create view continuum.fhir_communication as
-select n.id as key, replace(n.id, ':', '.') as id, n.tenant, n.journey,
+select n.id as key, continuum.fhir_id(n.id) as id, n.tenant, n.journey,
     case when n.recipient in ('patient', 'referrer') then r.sender end as sender,
     case when n.recipient in ('patient', 'referrer') then r.requester_email end as email,
     10 * n.attempts + case n.status when 'queued' then 1 when 'sending' then 2 when 'uncertain' then 3 when 'sent' then 4
@@ -344,7 +350,7 @@ left join continuum.referral r on r.journey = n.journey;
 
 -- A summary is the referrer's once a clinician has signed it.
 create view continuum.fhir_document as
-select d.id as key, replace(d.id, ':', '.') as id, d.tenant, d.journey,
+select d.id as key, continuum.fhir_id(d.id) as id, d.tenant, d.journey,
     case when signed.at is not null then r.sender end as sender,
     case when signed.at is not null then r.requester_email end as email,
     floor(1000 * extract(epoch from greatest(d.recorded_at, signed.at)))::bigint as version,

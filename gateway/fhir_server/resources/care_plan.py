@@ -12,6 +12,7 @@ from gateway.fhir_server.elements import (
     concept,
     instant,
     practitioner,
+    resource_id,
     text,
     to,
 )
@@ -34,7 +35,7 @@ def build(row: Row, setting: Setting) -> Resource:
             "period": {"start": instant(row["started_at"])},
             "author": practitioner(row["clinician"]) if row["clinician"] else None,
             "supportingInfo": [to("ServiceRequest", row["based_on"])],
-            "goal": [to("Goal", goal["id"].replace(":", ".")) for goal in body.get("goals", ())],
+            "goal": [to("Goal", resource_id(goal["id"])) for goal in body.get("goals", ())],
             "activity": [_visits(row), *(_intervention(words, row) for words in body.get("interventions", ()))],
         }
     )

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from gateway.fhir_server.elements import Setting
+from gateway.fhir_server.elements import Setting, key_of
 from gateway.fhir_server.registry import ParamType
 from gateway.fhir_server.search import values
 from gateway.fhir_server.search.values import BadValue
@@ -188,7 +188,7 @@ class Ours(Param):
     def key(self, id: str) -> Any:  # noqa: A002 - FHIR's own word
         """A target's id as the column has it; None where there can be none."""
         if not self.uuid:
-            return id.replace("U", "_") if self.target == "Practitioner" else id.replace(".", ":")
+            return id.replace("U", "_") if self.target == "Practitioner" else key_of(id)
         try:
             return UUID(id)
         except ValueError:
