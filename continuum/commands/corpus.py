@@ -16,6 +16,7 @@ from continuum.corpus.counting import FATES, Report
 def corpus(
     folder: Annotated[Path, typer.Argument(help="A folder of FHIR and HL7 v2 samples.", metavar="DIR")],
     json_: Json = False,
+    each: Annotated[bool, typer.Option("--each", help="Say of every file what it was answered.")] = False,
 ) -> None:
     """Send every file of a folder through its front door, to a throw-away stack, and count what became of them.
 
@@ -33,9 +34,9 @@ def corpus(
     if sys.stderr.isatty():
         print(file=sys.stderr)
     if json_:
-        output.as_json(report.counts())
+        output.as_json({**report.counts(), **({"each": report.each()} if each else {})})
     else:
-        _show(report)
+        _show(report, each=each)
     raise SystemExit(1 if report.bad else 0)
 
 
@@ -46,7 +47,7 @@ def _progress(what: str, done: int, total: int) -> None:
         print(f"  {what}: {done} of {total}", file=sys.stderr, flush=True)
 
 
-def _show(report: Report) -> None:
+def _show(report: Report, *, each: bool) -> None:
     counts = report.counts()
     output.table(
         output.count(report.files, "file"),
@@ -57,6 +58,8 @@ def _show(report: Report) -> None:
         ],
         empty="No files.",
     )
+    for one in report.each() if each else ():
+        print(f"{one['file']}: {one['fate']} ({one['code']})")
     print(f"Of {counts['must_be_taken']} that must be taken, {len(counts['missed'])} were not.")
     for problem in counts["problems"]:
         print(problem)

@@ -84,6 +84,20 @@ class Report:
             sources.setdefault(file.source, Counter())[file.fate] += 1
         return {name: {fate: n for fate in FATES if (n := count[fate])} for name, count in sorted(sources.items())}
 
+    def each(self) -> list[dict[str, str]]:
+        """Every file, and what it was answered."""
+        return [
+            {
+                "file": f.name,
+                "fate": f.fate,
+                "door": f.door.path or "MLLP",
+                "code": f.answer.code,
+                "words": f.answer.words,
+            }
+            for f in self.files
+            if f.answer
+        ]
+
     def problems(self) -> list[str]:
         """Each in one line."""
         return [

@@ -12,7 +12,7 @@ import httpx
 
 from continuum.corpus.counting import Fate, File, Report, must_be_taken
 from continuum.corpus.doors import door_of
-from continuum.corpus.sending import Sender
+from continuum.corpus.sending import ANSWERED, BATCH, SILENT, Sender
 from continuum.corpus.signing_in import registered, token_for
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, Supervisor, running
@@ -119,7 +119,7 @@ def _fate(file: File, stored: list[tuple[str, str | None, list[str]]]) -> tuple[
     if file.answer.verdict != "acknowledged":
         return ("refused" if file.answer.verdict == "refused" else "broken"), None
     if not stored:
-        return ("noted" if file.answer.code == "silent" else "lost"), None
+        return _unstored(file.answer.code), None
     outcome, journey, asks = stored[0]
     if outcome in ("refused", "conflict"):  # silently, for its sender wants no answer
         return "refused", None
@@ -130,6 +130,13 @@ def _fate(file: File, stored: list[tuple[str, str | None, list[str]]]) -> tuple[
     if "waiting" in asks:
         return "waiting", journey
     return ("accepted" if asks else "noted"), journey
+
+
+def _unstored(code: str) -> Fate:
+    """Of what was acknowledged and is not in the record under its own bytes."""
+    if code == BATCH:  # each of its entries is
+        return "accepted"
+    return "noted" if code in (SILENT, ANSWERED) else "lost"
 
 
 async def _not_begun(database: Database, progress: Progress) -> list[str]:

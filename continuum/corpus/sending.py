@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
 from continuum.corpus.doors import END, START, Door
+from gateway.hl7.meanings import ANSWERS
 
 Verdict = Literal["acknowledged", "refused", "broken"]
 ANSWER_SECONDS = 30.0
 LARGEST_ANSWER = 8_000_000
+SILENT = "silent"
+"""The code of no answer at all, where none was wanted."""
+ANSWERED = "answered"
+"""The code of a batch that only asked: nothing of it is stored."""
+BATCH = "batch"
+"""The code of a batch of which something was written."""
+WRITTEN = frozenset({"201", "202"})
 _MSA = re.compile(rb"(?:^|[\r\n])MSA[^\r\nA-Za-z0-9](A[AER]|C[AER])\b")
 _CONDITION = re.compile(rb"(?:^|[\r\n])ERR[^\r\n]*?(?<!\d)(10[0-4]|20[0-7])(?!\d)")
 
@@ -55,9 +63,12 @@ class Sender:
             content=raw,
             headers={"Content-Type": door.media_type, "Authorization": f"Bearer {self._token}"},
         )
+        said = _bundle(response)
+        if said.get("type") == "batch-response":
+            return of_batch(said)
         if response.is_success:
             return Answer("acknowledged", str(response.status_code))
-        code = _issue_code(response)
+        code = _issue_code(said or _json(response))
         if response.status_code >= 500 or code is None:
             return Answer("broken", f"HTTP {response.status_code}", "" if code else "no coded OperationOutcome")
         return Answer("refused", code, f"HTTP {response.status_code}")
@@ -79,13 +90,15 @@ class Sender:
 def silent(raw: bytes) -> Answer:
     """No answer at all: right where the sender asks for none, or where its message is itself an answer.
 
-    Source: HL7 v2.5.1, 2.9.2 and 2.9.3 (MSH-15 and MSH-16, table 0155); an acknowledgement is never acknowledged.
+    Source: HL7 v2.5.1, 2.9.2 and 2.9.3 (MSH-15 and MSH-16, table 0155); what answers a message is not acknowledged.
     """
     head = re.split(rb"[\r\n]", raw.lstrip(START + b"\xef\xbb\xbf \r\n"), maxsplit=1)[0]
     fields = head.split(head[3:4]) if len(head) > 3 else []
     kind, accept, application = (fields[n].strip() if len(fields) > n else b"" for n in (8, 14, 15))
-    if kind[:3] == b"ACK" or ((accept or application) and not {accept, application} & {b"AL", b"SU"}):
-        return Answer("acknowledged", "silent")
+    if kind[:3].decode("latin-1") in ANSWERS or (
+        (accept or application) and not {accept, application} & {b"AL", b"SU"}
+    ):
+        return Answer("acknowledged", SILENT)
     return Answer("broken", "no-answer", "closed without a word")
 
 
@@ -102,13 +115,39 @@ def answered(frame: bytes) -> Answer:
     return Answer("refused", condition[1].decode(), "/".join(sorted(codes)))
 
 
-def _issue_code(response: httpx.Response) -> str | None:
+def of_batch(bundle: dict[str, Any]) -> Answer:
+    """What a batch was answered: each entry has a status of its own, and the best counts, unless one broke."""
+    responses = [entry.get("response", {}) for entry in bundle.get("entry", [])]
+    statuses = [str(response.get("status", ""))[:3] for response in responses]
+    if any(not status.isdecimal() or status >= "500" for status in statuses):
+        return Answer("broken", BATCH, " ".join(sorted(set(statuses))))
+    if any(status in WRITTEN for status in statuses):
+        return Answer("acknowledged", BATCH)
+    if any(status.startswith("2") for status in statuses) or not statuses:
+        return Answer("acknowledged", ANSWERED)
+    codes = [_issue_code(response.get("outcome", {})) for response in responses]
+    return Answer("refused", codes[0], BATCH) if codes[0] else Answer("broken", BATCH, "no coded OperationOutcome")
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
     try:
-        outcome = response.json()
-        issue = outcome["issue"][0]
-    except (ValueError, LookupError, TypeError):
+        found = response.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _bundle(response: httpx.Response) -> dict[str, Any]:
+    found = _json(response)
+    return found if found.get("resourceType") == "Bundle" else {}
+
+
+def _issue_code(said: dict[str, Any]) -> str | None:
+    """Of an OperationOutcome, or of the one in the response to a message."""
+    if said.get("resourceType") == "Bundle":
+        inside = (entry.get("resource", {}) for entry in said.get("entry", []))
+        said = next((one for one in inside if one.get("resourceType") == "OperationOutcome"), {})
+    if said.get("resourceType") != "OperationOutcome":
         return None
-    if outcome.get("resourceType") == "Bundle":
-        return None
-    code = issue.get("code") if outcome.get("resourceType") == "OperationOutcome" else None
-    return code if isinstance(code, str) else None
+    issues: list[dict[str, Any]] = said.get("issue", [])
+    return next((str(issue["code"]) for issue in issues if "code" in issue), None)
