@@ -69,6 +69,7 @@ begin
         select id, status, trouble from subscription
         where tenant = here and topic = about and status <> 'off' and (owner is null or owner = of)
           and (ends_at is null or ends_at > now())
+          and (status <> 'error' or updated_at > now() - interval '30 days') -- nobody is coming back for it
           and not exists (select 1 from jsonb_array_elements(filters) f
                           where not coalesce((f->'values') ? (said->>(f->>'name')), false))
         order by id for update

@@ -10,12 +10,16 @@ from fastapi import Request
 from gateway.answers import Problem
 from gateway.fhir.decode import decode_object
 from gateway.fhir.refusal import RefusedError
+from gateway.fhir_server.negotiation import FORMAT, check_acceptable, lenient
+from gateway.fhir_server.searching import pairs_of
 from gateway.fhir_server.writing.delivery import receive
 from gateway.fhir_server.writing.refusing import problem_of
 
 Asked = Mapping[str, tuple[str, ...]]
 """Values by their parameter."""
-IGNORED = frozenset({"_format", "_count", "_summary", "_total"})
+IGNORED = frozenset({*FORMAT, "_count", "_total"})
+WHOLE = frozenset({"url"})
+"""Commas are part of a URL."""
 LONGEST_NUMBER = 18
 """Digits."""
 
@@ -28,19 +32,25 @@ def decoded(raw: bytes) -> dict[str, Any]:
         raise problem_of(error.refusal) from None
 
 
-def query(request: Request, known: set[str]) -> Asked:
-    """What the address asks. Raises Problem for a parameter that we have not."""
+async def query(request: Request, known: set[str]) -> Asked:
+    """What the address asks, and the form of a search by POST. Raises Problem for a parameter that we have not."""
+    check_acceptable(request)
     asked: dict[str, tuple[str, ...]] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in await pairs_of(request):
         if name in known:
-            asked[name] = (*asked.get(name, ()), *(v for v in value.split(",") if v))
-        elif name not in IGNORED:
+            asked[name] = (*asked.get(name, ()), *_values(name, value))
+        elif name not in IGNORED and not lenient(request):
             raise Problem(400, "not-supported", f"the parameters here are: {', '.join(sorted(known))}")
     return asked
 
 
+def _values(name: str, value: str) -> list[str]:
+    return [value] if name in WHOLE else [v for v in value.split(",") if v]
+
+
 async def parameters(request: Request, known: set[str]) -> Asked:
     """What a Parameters resource asks; an empty body asks nothing."""
+    check_acceptable(request)
     delivery = await receive(request)
     said = decoded(delivery.raw) if delivery.raw.strip() else {"resourceType": "Parameters"}
     listed: Any = said.get("parameter", [])

@@ -11,11 +11,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from activities import notifications
-from gateway.access.caller import Caller, CallerRole
+from gateway.access.caller import CallerRole
+from gateway.access.guard import about, caller_of
 from gateway.access.policy import policy
 from gateway.answers import Problem
 from gateway.context import Gateway, gateway_of
+from gateway.fhir_server.negotiation import check_acceptable
 from gateway.fhir_server.registry import Interactions, Operation, SearchParam, declare
+from gateway.fhir_server.subscriptions import described
 from gateway.fhir_server.subscriptions.asking import Asked, decoded, number, one, parameters, query
 from gateway.fhir_server.subscriptions.reading import asked_status, wanted
 from gateway.fhir_server.subscriptions.rendering import resource
@@ -29,12 +32,14 @@ from records.subscriptions import Subscription
 AT_MOST = 20
 """Subscriptions of one owner that are not off."""
 EVENTS_AT_ONCE = 500
+SEARCHED = {"_id", "criteria", "status", "url"}
+STATUS_PARAMETERS = {"id", "status"}
 EVENT_PARAMETERS = {"eventsSinceNumber", "eventsUntilNumber", "content"}
 PEOPLE: frozenset[CallerRole] = frozenset({"physician"})
 """People who send referrals. Systems need a scope."""
 OPERATIONS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
 
-router = APIRouter(prefix="/fhir/Subscription")
+router = APIRouter(prefix="/fhir/Subscription", tags=["FHIR: subscriptions"], default_response_class=Response)
 
 declare(
     Interactions(
@@ -59,10 +64,11 @@ declare(
 )
 
 
-@router.post("")
+@router.post("", status_code=201, responses=described.CREATED, openapi_extra=described.BODY)
 @policy(scope="Subscription.c", roles=PEOPLE)
 async def create(request: Request) -> Response:
     """Take it; a handshake is on its way, and its answer makes it active."""
+    check_acceptable(request)
     delivery = await receive(request)
     said = decoded(delivery.raw)
     asked = wanted(said, delivery.received_at, _private(delivery.gateway))
@@ -78,40 +84,39 @@ async def create(request: Request) -> Response:
     if it is None:
         text = f"you have {AT_MOST} subscriptions already: switch one off, or change it"
         raise Problem(422, "business-rule", text, path="Subscription")
+    about(request, f"Subscription/{it.id}")
     return _answer(it, delivery.gateway, 201).as_preferred(delivery.prefer).response()
 
 
-@router.get("")
+@router.get("", responses=described.FOUND, openapi_extra=described.asks(SEARCHED))
 @policy(scope="Subscription.s", roles=PEOPLE)
 async def search(request: Request) -> Response:
     """One's own."""
-    gateway, caller = gateway_of(request), _caller(request)
-    asked = query(request, {"_id", "status", "url", "criteria"})
-    found = await subscriptions.search(
-        gateway.database, caller.tenant, owner=caller.sender, status=asked.get("status", ()), url=one(asked, "url")
-    )
-    ids, criteria = asked.get("_id"), asked.get("criteria")
-    matching = [it for it in found if (not ids or it.id in ids) and (not criteria or it.topic in criteria)]
-    return _searchset(
-        [(f"{gateway.settings.base_url}/fhir/Subscription/{it.id}", resource(it)) for it in matching], request, gateway
-    )
+    return await _search(request)
 
 
-@router.get("/$status")
+@router.post("/_search", responses=described.ASKED, openapi_extra=described.form(SEARCHED))
+@policy(scope="Subscription.s", roles=PEOPLE)
+async def search_by_post(request: Request) -> Response:
+    """The same, with the parameters in the body."""
+    return await _search(request)
+
+
+@router.get("/$status", responses=described.FOUND, openapi_extra=described.asks(STATUS_PARAMETERS))
 @policy(scope="Subscription.r", roles=PEOPLE)
 async def statuses(request: Request) -> Response:
     """How one's own stand."""
-    return await _statuses(request, query(request, {"id", "status"}))
+    return await _statuses(request, await query(request, STATUS_PARAMETERS))
 
 
-@router.post("/$status")
+@router.post("/$status", responses=described.ASKED, openapi_extra=described.PARAMETERS)
 @policy(scope="Subscription.r", roles=PEOPLE)
 async def statuses_by_post(request: Request) -> Response:
     """The same, by Parameters."""
-    return await _statuses(request, await parameters(request, {"id", "status"}))
+    return await _statuses(request, await parameters(request, STATUS_PARAMETERS))
 
 
-@router.get("/{id}")
+@router.get("/{id}", responses=described.READ)
 @policy(scope="Subscription.r", roles=PEOPLE)
 async def read(request: Request, id: str) -> Response:  # noqa: A002
     """As it stands."""
@@ -119,7 +124,7 @@ async def read(request: Request, id: str) -> Response:  # noqa: A002
     return _answer(it, gateway_of(request), 200).response()
 
 
-@router.put("/{id}")
+@router.put("/{id}", responses=described.UPDATED, openapi_extra=described.BODY)
 @policy(scope="Subscription.u", roles=PEOPLE)
 async def update(request: Request, id: str) -> Response:  # noqa: A002
     """Replace it; unless it is switched off, a handshake comes first again.
@@ -144,28 +149,28 @@ async def update(request: Request, id: str) -> Response:  # noqa: A002
     return _answer(it, delivery.gateway, 200).as_preferred(delivery.prefer).response()
 
 
-@router.get("/{id}/$status")
+@router.get("/{id}/$status", responses=described.READ)
 @policy(scope="Subscription.r", roles=PEOPLE)
 async def status(request: Request, id: str) -> Response:  # noqa: A002
     """How it stands."""
     return await _status(request, await _own(request, id))
 
 
-@router.post("/{id}/$status")
+@router.post("/{id}/$status", responses=described.ASKED, openapi_extra=described.PARAMETERS)
 @policy(scope="Subscription.r", roles=PEOPLE)
 async def status_by_post(request: Request, id: str) -> Response:  # noqa: A002
     """The same."""
     return await _status(request, await _own(request, id))
 
 
-@router.get("/{id}/$events")
+@router.get("/{id}/$events", responses=described.EVENTS, openapi_extra=described.asks(EVENT_PARAMETERS))
 @policy(scope="Subscription.r", roles=PEOPLE)
 async def events(request: Request, id: str) -> Response:  # noqa: A002
     """What was to be told, delivered or not."""
-    return await _events(request, id, query(request, EVENT_PARAMETERS))
+    return await _events(request, id, await query(request, EVENT_PARAMETERS))
 
 
-@router.post("/{id}/$events")
+@router.post("/{id}/$events", responses=described.ASKED, openapi_extra=described.PARAMETERS)
 @policy(scope="Subscription.r", roles=PEOPLE)
 async def events_by_post(request: Request, id: str) -> Response:  # noqa: A002
     """The same, by Parameters."""
@@ -187,12 +192,20 @@ async def _events(request: Request, id: str, asked: Asked) -> Response:  # noqa:
     return Answer(200, bundle).response()
 
 
-async def _statuses(request: Request, asked: Asked) -> Response:
-    gateway, caller = gateway_of(request), _caller(request)
-    ids = asked.get("id")
-    found = await subscriptions.search(
-        gateway.database, caller.tenant, owner=caller.sender, status=asked.get("status", ())
+async def _search(request: Request) -> Response:
+    gateway = gateway_of(request)
+    asked = await query(request, SEARCHED)
+    found = await _all_own(request, asked)
+    ids, criteria = asked.get("_id"), asked.get("criteria")
+    matching = [it for it in found if (not ids or it.id in ids) and (not criteria or it.topic in criteria)]
+    return _searchset(
+        [(f"{gateway.settings.base_url}/fhir/Subscription/{it.id}", resource(it)) for it in matching], request, gateway
     )
+
+
+async def _statuses(request: Request, asked: Asked) -> Response:
+    ids = asked.get("id")
+    found = await _all_own(request, asked)
     return _told(request, [it for it in found if not ids or it.id in ids])
 
 
@@ -221,9 +234,23 @@ def _searchset(entries: list[tuple[str, dict[str, Any]]], request: Request, gate
     return Answer(200, bundle).response()
 
 
+async def _all_own(request: Request, asked: Asked) -> list[Subscription]:
+    """The caller's, of these statuses and this URL. The operator's webhooks are none."""
+    caller = caller_of(request)
+    found = await subscriptions.search(
+        gateway_of(request).database,
+        caller.tenant,
+        owner=caller.sender,
+        status=asked.get("status", ()),
+        url=one(asked, "url"),
+    )
+    return [it for it in found if it.kind != "webhook"]
+
+
 async def _own(request: Request, id: str) -> Subscription:  # noqa: A002
     """One of the caller's. Another's looks as if it were not there."""
-    caller = _caller(request)
+    check_acceptable(request)
+    caller = caller_of(request)
     it = await subscriptions.one(gateway_of(request).database, caller.tenant, id, owner=caller.sender)
     if it is None or it.kind == "webhook":
         raise Problem(404, "not-found", "there is no such Subscription")
@@ -243,8 +270,3 @@ def _answer(it: Subscription, gateway: Gateway, status_: int) -> Answer:
 
 def _private(gateway: Gateway) -> frozenset[tuple[str, int]]:
     return gateway.settings.access.allowed_private
-
-
-def _caller(request: Request) -> Caller:
-    caller: Caller = request.state.caller
-    return caller

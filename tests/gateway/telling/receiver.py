@@ -95,7 +95,8 @@ class Receiver:
             word = self.script.pop(0) if self.script else self.then
             if word == "hang":
                 await self.let_go.wait()
-            elif word != "cut":
+                word = OK
+            if word != "cut":
                 status, _, wait = word.partition(" ")
                 more = f"Retry-After: {wait}\r\n" if wait else ""
                 more += f"Location: {self.location}\r\n" if self.location else ""

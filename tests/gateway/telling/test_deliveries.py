@@ -58,10 +58,15 @@ async def test_nobody_hears_of_anothers_referral(post: Post, receiver: Receiver)
     off = await post.subscribe(receiver.url, status="off")
     asked = await post.subscribe(receiver.url, status="requested")
     over = await post.subscribe(receiver.url, ends_at=datetime.now(UTC) - timedelta(seconds=1))
+    fails, given_up = [await post.subscribe(receiver.url, status="error") for _ in range(2)]
+    await post.record.execute(
+        "update continuum.subscription set updated_at = now() - interval '31 days' where id = $1", given_up
+    )
     await post.answer(await post.referral())
     await post.answer(await post.referral(sender=None))
     await post.answer(await post.referral(sender="client:third"))
-    assert [len(await post.events(s)) for s in (mine, other, house, off, asked, over)] == [1, 0, 3, 0, 1, 0]
+    found = [len(await post.events(s)) for s in (mine, other, house, off, asked, over, fails, given_up)]
+    assert found == [1, 0, 3, 0, 1, 0, 1, 0]
 
 
 async def test_filters_hold_together(post: Post, receiver: Receiver) -> None:
@@ -242,6 +247,35 @@ async def test_what_is_refused_does_not_hold_up_the_rest_for_ever(post: Post, re
     assert len(post.mail.letters) == 1
 
 
+async def test_telling_an_owner_is_no_reason_to_try_again_early(post: Post, receiver: Receiver) -> None:
+    it = await post.subscribe(receiver.url)
+    await post.answer(await post.referral())
+    receiver.script = ["503 600"]
+    loop = post.loop(receiver)
+    await loop.once()
+    await post.record.execute("update continuum.subscription set to_tell = true where id = $1", it)
+    assert await loop.once() == 1
+    assert len(post.mail.letters) == 1
+    assert len(receiver.got) == 1
+
+
+async def test_an_owner_hears_later_when_no_mail_server_is_there(post: Post, receiver: Receiver) -> None:
+    await post.subscribe(receiver.url)
+    await post.answer(await post.referral())
+    receiver.script = ["410"]
+    loop = post.loop(receiver)
+    port, post.mail.port = post.mail.port, 1
+    away = post.loop(receiver)
+    await away.once()
+    await away.once()
+    post.mail.port = port
+    assert post.mail.letters == []
+    assert await loop.once() == 0, "a mail server that is away is not asked every second"
+    post.later(minutes=1)
+    await loop.once()
+    assert len(post.mail.letters) == 1
+
+
 async def test_one_dead_receiver_slows_no_other(post: Post, receiver: Receiver) -> None:
     """Twenty hang, and are still hanging when everybody else has been told."""
     async with receiving(then="hang") as dead:
@@ -288,6 +322,26 @@ async def test_a_loop_that_is_killed_leaves_it_to_the_next(post: Post, receiver:
     await second.once()
     assert [got.id for got in receiver.got] == [f"msg_{it}_1"] * 2
     assert await post.events(it) == [(1, "delivered", 1)]
+
+
+async def test_a_loop_whose_subscription_was_changed_stops_there(post: Post, receiver: Receiver) -> None:
+    """What was under way is not counted under the new word: it comes again, by whoever takes it up."""
+    it = await post.subscribe(receiver.url)
+    journey = await post.referral()
+    await post.answer(journey)
+    await post.answer(journey, "completed")
+    receiver.script = ["hang"]
+    loop = post.loop(receiver)
+    first = asyncio.create_task(loop.once())
+    await receiver.wait_for(1)
+    standing = await post.it(it)
+    assert await subscriptions.change(post.record, "clinic", it, standing, "active", version=standing.version)
+    receiver.let_go.set()
+    await first
+    assert len(receiver.got) == 1
+    assert await post.events(it) == [(1, "pending", 0), (2, "pending", 0)]
+    await loop.once()
+    assert [got.id for got in receiver.got] == [f"msg_{it}_{n}" for n in (1, 1, 2)]
 
 
 async def test_a_loop_that_slept_says_nothing_of_what_is_not_its_own_any_more(post: Post, receiver: Receiver) -> None:

@@ -335,6 +335,13 @@ async def test_one_sees_ones_own(post: Post, app: FastAPI, client: Client, recei
     assert [e["resource"]["id"] for e in found["entry"]] == [second]
     assert (await client.get("", url="https://elsewhere.example/"))["total"] == 0
     assert (await client.get("/$status", id=mine))["total"] == 1
+    asked = {"criteria": CONSULT_NOTE}
+    by_post = await client.http.post("/fhir/Subscription/_search", data=asked)
+    assert [e["resource"]["id"] for e in by_post.json()["entry"]] == [second]
+    lenient = await client.http.get("/fhir/Subscription?patient=7", headers={"Prefer": "handling=lenient"})
+    assert lenient.json()["total"] == 2
+    xml = await client.http.get(f"/fhir/Subscription/{mine}", headers={"Accept": "application/fhir+xml"})
+    assert xml.status_code == 406
 
 
 async def test_a_scope_is_needed(post: Post, app: FastAPI, receiver: Receiver) -> None:
