@@ -72,7 +72,10 @@ def miss(data: MissAppointment, seen: Snapshot, visit: str | None) -> Decision:
 def _changed(slot: Slot, seen: Snapshot, known: VisitSeen, reason: str) -> Decision:
     if known.status in ("attended", "no_show"):
         return Quarantine("the sender moves a visit of which it is on record what happened")
-    if known.status == "booked" and _same(slot, known):
+    if known.status != "booked":
+        # It may have been overtaken by its own cancellation.
+        return Quarantine("the sender books or moves an appointment that is cancelled")
+    if _same(slot, known):
         return Nothing("the visit is booked like that already")
     wanted = slot.model_copy(
         update={
@@ -82,7 +85,7 @@ def _changed(slot: Slot, seen: Snapshot, known: VisitSeen, reason: str) -> Decis
         }
     )
     booking = _booking(wanted, seen)
-    if known.status != "booked" or not isinstance(booking, list):
+    if not isinstance(booking, list):
         return booking
     return [("cancel_visit", {"visit": known.id, "reason": reason}), *booking]
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from care.action import ACTIONS
 from care.stage import Stage
@@ -99,9 +101,59 @@ def test_a_booking_that_comes_twice_changes_nothing() -> None:
     assert isinstance(decided, Nothing)
 
 
-def test_a_booking_that_comes_after_its_cancellation_is_booked_anew() -> None:
-    decided = appointments.book(BookAppointment(**slot()), seen(visits=(visit("cancelled"),)), VISIT)
-    assert [name for name, _ in are_actions(decided)] == ["book_visit"]
+def test_what_is_cancelled_is_not_booked_again_by_a_message_that_was_overtaken() -> None:
+    now = seen(visits=(visit("cancelled"),))
+    assert isinstance(appointments.book(BookAppointment(**slot()), now, VISIT), Quarantine)
+    assert isinstance(appointments.move(MoveAppointment(**slot()), now, VISIT), Quarantine)
+
+
+LATER = SOON + timedelta(days=1)
+SCRIPT = {
+    "S12": BookAppointment(**slot()),
+    "S13": MoveAppointment(**slot(starts_at=LATER)),
+    "S15": CancelAppointment(number="AP-77"),
+}
+
+
+def played(order: list[str]) -> tuple[tuple[str, datetime], ...]:
+    """The visits after messages came in this order, each tried again for as long as it has to wait."""
+    visits: dict[str, VisitSeen] = {}
+    known: str | None = None
+    waiting = list(order)
+    for _ in range(len(order) + 1):
+        for event in list(waiting):
+            now, data = seen(visits=tuple(visits.values())), SCRIPT[event]
+            decided: Decision
+            if isinstance(data, BookAppointment):
+                decided = appointments.book(data, now, known)
+            elif isinstance(data, MoveAppointment):
+                decided = appointments.move(data, now, known)
+            else:
+                decided = appointments.cancel(data, now, known)
+            if isinstance(decided, Wait):
+                continue
+            waiting.remove(event)
+            for name, said in decided if isinstance(decided, list) else ():
+                if name == "cancel_visit":
+                    visits[said["visit"]] = visits[said["visit"]].model_copy(update={"status": "cancelled"})
+                else:
+                    starts_at = datetime.fromisoformat(said["starts_at"])
+                    known = f"v{len(visits)}"
+                    visits[known] = visit(starts_at=starts_at).model_copy(update={"id": known})
+    assert not waiting
+    return tuple((v.status, v.starts_at) for v in visits.values() if v.status == "booked")
+
+
+@given(st.permutations(["S12", "S13", "S15"]), st.lists(st.sampled_from(["S12", "S13", "S15"]), max_size=3))
+def test_a_cancelled_appointment_ends_cancelled_in_whatever_order_its_messages_come(
+    order: list[str], again: list[str]
+) -> None:
+    assert played([*order, *again]) == ()
+
+
+@given(st.permutations(["S12", "S13", "S13"]))
+def test_a_moved_appointment_ends_moved_in_whatever_order_its_messages_come(order: list[str]) -> None:
+    assert played(order) == (("booked", LATER),)
 
 
 def test_a_moved_appointment_is_cancelled_and_booked() -> None:
