@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import jwt
 import pytest
 from fastapi import FastAPI
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from hypercorn.typing import ASGIFramework
 
 from continuum.demo.player import Player
 from gateway.access.caller import Caller, CallerRole
 from gateway.access.guard import Access
 from gateway.access.links import mint_link
+from gateway.access.settings import AccessSettings
 from gateway.app import create_app
 from gateway.context import ConnectedTemporal, Gateway, GatewaySettings
 from records.database import Database
 from tests.conftest import House
-from tests.integration.tools import PATIENT, message, order
+from tests.integration.tools import PATIENT, Ran, command, message, order
 
+OFTEN = AccessSettings(failures_per_minute=1_000_000)
+"""These tests come without a token more often than anybody may."""
 BASE = "https://continuum.example"
 PROVIDER = "https://sign-in.example"
 KEY = b"a key that only these tests know"
@@ -80,7 +89,7 @@ class Desk:
 
 def built(house: House, temporal: Any = None, database: Database | None = None) -> FastAPI:
     """The application as it is served."""
-    settings = GatewaySettings(tenant="clinic", base_url=BASE, must_be_signed=False)
+    settings = GatewaySettings(tenant="clinic", base_url=BASE, must_be_signed=False, access=OFTEN)
     app = create_app(Gateway(database or house.database, temporal or ConnectedTemporal(house.client), settings))
     cast(Access, app.state.access).authentication._people = Provider()
     return app
@@ -105,3 +114,46 @@ async def begun(house: House) -> Player:
     player = house.player(f"staff {secrets.token_hex(4)}")
     await player.refer(message(order(patient=PATIENT)), source=player.name)
     return player
+
+
+@dataclass
+class Served:
+    """The API on a port of this machine."""
+
+    url: str
+    app: FastAPI
+    house: House
+    token: Path
+
+    async def both(self, *arguments: str) -> tuple[Ran, Ran]:
+        """A command over the record, and over the API."""
+        return await command(*arguments, "--dir", self.house.stack.folder.root), await self.over(*arguments)
+
+    async def over(self, *arguments: str) -> Ran:
+        return await command(*arguments, "--api", self.url, "--token-file", self.token)
+
+
+@pytest.fixture(scope="session")
+async def served(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """The application of the other tests, served over HTTP."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.accesslog = config.errorlog = None
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(cast(ASGIFramework, desk.app), config, shutdown_trigger=stop.wait))
+    token = tmp_path_factory.mktemp("token") / "token"
+    token.write_text(desk.token("coordinator", "therapist", person="p-lead") + "\n")
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+    writer.close()
+    yield Served(f"http://127.0.0.1:{port}", desk.app, desk.house, token)
+    stop.set()
+    await serving

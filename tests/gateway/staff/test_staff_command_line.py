@@ -2,67 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-from hypercorn.typing import ASGIFramework
 
 from continuum.commands.common import Mistake
 from continuum.commands.remote import checked
 from continuum.demo.player import Player
-from tests.conftest import House
-from tests.gateway.staff.conftest import Desk
-from tests.integration.tools import Ran, command, one_line
-
-
-@dataclass
-class Served:
-    """The API on a port of this machine."""
-
-    url: str
-    house: House
-    token: Path
-
-    async def both(self, *arguments: str) -> tuple[Ran, Ran]:
-        """A command over the record, and over the API."""
-        return await command(*arguments, "--dir", self.house.stack.folder.root), await self.over(*arguments)
-
-    async def over(self, *arguments: str) -> Ran:
-        return await command(*arguments, "--api", self.url, "--token-file", self.token)
-
-
-@pytest.fixture(scope="module")
-async def served(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    """The application of the other tests, served over HTTP."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.accesslog = config.errorlog = None
-    stop = asyncio.Event()
-    serving = asyncio.create_task(serve(cast(ASGIFramework, desk.app), config, shutdown_trigger=stop.wait))
-    token = tmp_path_factory.mktemp("token") / "token"
-    token.write_text(desk.token("coordinator", "therapist", person="p-lead") + "\n")
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                break
-            except OSError:
-                await asyncio.sleep(0.05)
-    writer.close()
-    yield Served(f"http://127.0.0.1:{port}", desk.house, token)
-    stop.set()
-    await serving
+from tests.gateway.staff.conftest import Desk, Served
+from tests.integration.tools import command, one_line
 
 
 async def test_reading_is_the_same(served: Served, begun: Player) -> None:
