@@ -28,24 +28,22 @@ class CountingDatabase(Database):
         super().__init__(pool)
         self.statements = Counter[str]()
         self.commits = Counter[str]()
-        self.calls = Counter[str]()
-        self._open: set[object] = set()
+        self._attempts: set[tuple[str, str, str, int]] = set()
 
-    def forget(self) -> None:
-        """Begin to count anew."""
-        for counter in (self.statements, self.commits, self.calls):
-            counter.clear()
+    @property
+    def calls(self) -> Counter[str]:
+        """How many activities of each type asked for anything."""
+        return Counter(kind for kind, *_ in self._attempts)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         """See `Database.connection`."""
+        if activity.in_activity():
+            info = activity.info()
+            self._attempts.add((info.activity_type, info.workflow_run_id or "", info.activity_id, info.attempt))
         async with super().connection() as connection:
             connection.add_query_logger(self._sent)  # never taken off: what follows on release counts too
             yield connection
-
-    def called(self, activity_type: str) -> None:
-        """An activity was carried out."""
-        self.calls[activity_type] += 1
 
     def _sent(self, query: LoggedQuery) -> None:
         who = activity.info().activity_type if activity.in_activity() else BESIDE

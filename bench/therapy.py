@@ -70,7 +70,7 @@ def course(now: datetime, visits: int) -> Course:
     start, due = as_here(driver.journey.model_dump_json()), driver.journey.next_clock
     if due is None:
         raise LookupError("the journey waits for nothing")
-    deeds = []
+    deeds: list[Deed] = []
     for name, role, data in _work(driver, visits):
         commit = driver.act(name, role, **data)
         action = ACTIONS[name].model_validate(

@@ -6,28 +6,32 @@ commits, bytes.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHistory
-from temporalio.converter import DataConverter
 
+import worker
 from activities.clinics import calendar_of
-from bench.counting import CountingDatabase
+from bench import content
+from bench.counting import BESIDE, CountingDatabase
+from bench.stack import Bench, bench
 from care.journey import Stage
 from continuum.demo import referrals, stories
 from continuum.demo.player import Player
-from continuum.embedded.supervisor import Supervisor
+from continuum.settings import Settings
 from continuum.site import EXAMPLE_CLINIC
 from records.database import Database
-from workflows.connection import connect
 
 VISITS = 12
 FOLLOW_UP_DAYS = (7, 30, 91, 182, 365)
 SKIPPER = ("time_skipping", "options_updated")
 """Events that only the playing adds: in real time nobody moves the journey's clock."""
+PERSIST = "persist"
+"""The activity that writes a decision."""
 TABLES = (
     "select table_name from information_schema.columns where table_schema = 'continuum' and column_name = 'journey'"
 )
@@ -39,7 +43,7 @@ async def play(p: Player) -> None:
     await stories.intake(p, "low_back_pain")
     plan = await stories.evaluate(p, nprs=8, odi=60, psfs=2, start_back="high")
     for n in range(1, VISITS):
-        scores = {"nprs": 8 - n * 7 // (VISITS - 1), "odi": 60 - 48 * n // (VISITS - 1)} if n % 3 == 2 else {}
+        scores: dict[str, Any] = {"nprs": 8 - n * 7 // (VISITS - 1), "odi": 60 - 48 * n // (VISITS - 1)} if n % 3 == 2 else {}
         if n == VISITS - 1:
             scores |= {"psfs": 8, "home_programme": "independent"}
         await p.visit(after=await p.now() + timedelta(days=3), scores=scores)
@@ -60,7 +64,7 @@ class Histories:
     bytes: int = 0
     largest_journey: int = 0
 
-    def add(self, history: WorkflowHistory, size: int, converter: DataConverter) -> None:
+    def add(self, history: WorkflowHistory, size: int) -> None:
         """One run more."""
         kinds = [str(event.WhichOneof("attributes")).removesuffix("_event_attributes") for event in history.events]
         ours = [kind for kind in kinds if not any(word in kind for word in SKIPPER)]
@@ -83,7 +87,7 @@ async def histories(p: Player) -> Histories:
         history = await p.client.get_workflow_handle(p.journey, run_id=run.run_id).fetch_history()
         described = await p.client.get_workflow_handle(p.journey, run_id=run.run_id).describe()
         size = described.raw_description.workflow_execution_info.history_size_bytes
-        found.add(history, size, p.client.data_converter)
+        found.add(history, size)
     return found
 
 
@@ -106,35 +110,60 @@ async def row_bytes(database: Database, journey: str) -> int:
     )
 
 
-async def measure(stack: Supervisor, counted: CountingDatabase, database: Database) -> dict[str, Any]:
-    """Play one year with the worker that writes through `counted`, and count. `database` is the player's own."""
-    client = await connect(stack.stack.temporal_address)
+async def measure() -> dict[str, Any]:
+    """Play one year with a worker that counts, and count."""
+    async with bench(time_skipping=True) as running:
+        settings = Settings(
+            smtp_host=running.stack.stack.smtp_host,
+            smtp_port=running.stack.stack.smtp_port,
+            pathways_must_be_signed=False,
+        )
+        counted = await CountingDatabase.open(running.stack.dsn("app"), size=settings.database_connections)
+        if not isinstance(counted, CountingDatabase):
+            raise TypeError
+        stop = asyncio.Event()
+        async with worker.build(running.client, counted, settings):
+            beside = worker.loops(running.client, counted, settings, stop)
+            try:
+                return await _played(running, counted)
+            finally:
+                stop.set()
+                await asyncio.gather(*beside)
+                await counted.close()
+
+
+async def _played(running: Bench, counted: CountingDatabase) -> dict[str, Any]:
     player = Player(
         "a year",
-        client,
-        database,
+        running.client,
+        running.database,
         calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date()),
         tenant=EXAMPLE_CLINIC.tenant,
     )
     await play(player)
     found = await histories(player)
-    record = await player.record()
-    decisions = len({row["action_id"] or row["at"] for row in record["journal"]})
-    asked = sum(1 for row in record["journal"] if row["action_id"])
+    journal = await running.database.fetch(
+        "select action_id is not null as asked from continuum.journal where journey = $1", player.journey
+    )
+    decisions = counted.calls[PERSIST]
+    tasks = found.events["workflow_task_completed"]
+    in_activities = sum(n for who, n in counted.statements.items() if who != BESIDE)
     return {
         "decisions_per_journey": decisions,
-        "actions_per_journey": asked,
-        "visits_per_journey": sum(1 for v in record["visits"] if v["status"] == "attended"),
+        "actions_per_journey": sum(1 for row in journal if row["asked"]),
+        "journal_rows_per_journey": len(journal),
+        "visits_per_journey": sum(1 for v in (await player.record())["visits"] if v["status"] == "attended"),
         "events_per_journey": found.total,
         "events_per_decision": round(found.total / decisions, 2),
         "max_events_per_run": max(found.per_run),
         "runs_per_journey": len(found.per_run),
-        "workflow_tasks_per_journey": found.events["workflow_task_completed"],
-        "workflow_tasks_per_decision": round(found.events["workflow_task_completed"] / decisions, 2),
+        "workflow_tasks_per_journey": tasks,
+        "workflow_tasks_per_decision": round(tasks / decisions, 2),
+        "commits_per_decision": round(counted.commits[PERSIST] / decisions, 2),
+        "statements_per_decision": round(in_activities / decisions, 2),
         "history_bytes_per_journey": found.bytes,
-        "database_bytes_per_journey": await row_bytes(database, player.journey),
-        "journey_largest_at_a_border_bytes": found.largest_journey,
+        "database_bytes_per_journey": await row_bytes(running.database, player.journey),
+        "journey_max_bytes": max(found.largest_journey, content.in_therapy().largest, content.after_surgery().largest),
         "event_kinds": dict(found.events.most_common()),
         "statements": dict(counted.statements),
-        "commits": dict(counted.commits),
     }

@@ -6,7 +6,9 @@ Kept small (under 64 KB, measured in the tests): counts and latest facts, not hi
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import WrapValidator
 
 from care.actor import Actor
 from care.calendar import Calendar
@@ -21,6 +23,7 @@ from care.plan import Counted, PlanOfCare, WinningBack
 from care.red_flag import Held, RedFlag, Urgency
 from care.referral import Clinic, Referral
 from care.score import Score
+from care.sharing import one_for_all
 from care.stage import Stage as Stage
 from care.task import Task, TaskKind
 from care.visit import Visit
@@ -171,7 +174,8 @@ class Journey(State):
     referral: Referral
     clinic: Clinic | None = None
     calendar: Calendar | None = None
-    pathway: Pathway | None = None
+    pathway: Annotated[Pathway | None, WrapValidator(one_for_all)] = None
+    """Most of the journey's bytes; journeys of one pathway have one object between them while they are in memory."""
     rules: tuple[RuleInForce, ...] = ()
     """The operating rules of its payer, its clinic's regulator and the house; none for journeys from before."""
     clocks: list[Clock] = []

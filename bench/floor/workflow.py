@@ -53,7 +53,7 @@ class Floor:
             due = self._due
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda due=due: self._due < due, timeout=due - workflow.now(), timeout_summary="What is due next"
+                    lambda: self._due < due, timeout=due - workflow.now(), timeout_summary="What is due next"
                 )
             if self._due <= workflow.now():
                 return
