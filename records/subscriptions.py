@@ -121,14 +121,17 @@ async def change(
     """
     row = await database.row(
         """
-        with ended as (
-            update continuum.delivery set status = 'dead', reason = 'switched off by its owner', settled_at = now()
-            where subscription = $2 and status = 'pending' and $4 = 'off')
-        update continuum.subscription set status = $4, kind = $5, topic = $6, filters = $7, criteria = $8, url = $9,
-            headers = $10, content = $11, heartbeat_seconds = $12, timeout_seconds = $13, reason = $14, contact = $15,
-            ends_at = $16, version = version + 1, updated_at = now(), trouble = null, to_tell = false, failures = 0,
-            failing_since = null, rests_until = now(), beats_at = null, lease = null, leased_until = null
-        where tenant = $1 and id = $2 and version = $3 returning *
+        with changed as (
+            update continuum.subscription set status = $4, kind = $5, topic = $6, filters = $7, criteria = $8, url = $9,
+                headers = $10, content = $11, heartbeat_seconds = $12, timeout_seconds = $13, reason = $14,
+                contact = $15, ends_at = $16, version = version + 1, updated_at = now(), trouble = null,
+                to_tell = false, failures = 0, failing_since = null, rests_until = now(), beats_at = null,
+                lease = null, leased_until = null
+            where tenant = $1 and id = $2 and version = $3 returning *
+        ), ended as (
+            update continuum.delivery d set status = 'dead', reason = 'switched off by its owner', settled_at = now()
+            from changed c where c.status = 'off' and d.subscription = c.id and d.status = 'pending')
+        select * from changed
         """,
         tenant,
         id,

@@ -276,6 +276,22 @@ async def test_an_owner_hears_later_when_no_mail_server_is_there(post: Post, rec
     assert len(post.mail.letters) == 1
 
 
+async def test_a_mail_of_which_nobody_knows_is_sent_twice_at_most(post: Post) -> None:
+    """Under the same Message-ID; a server that refuses it is another matter."""
+    it = await post.subscribe("mailto:desk@hospital.example", kind="email")
+    refused = await post.subscribe("mailto:nobody@hospital.example", kind="email")
+    post.mail.script = {"desk@hospital.example": "abort", "nobody@hospital.example": "550 no such user"}
+    await post.answer(await post.referral())
+    loop = post.loop()
+    for seconds in (5, 300, 0):
+        await loop.once()
+        post.later(seconds=seconds)
+    assert sorted(post.mail.copies.values()) == [2]
+    assert await post.events(it) == [(1, "delivered", 2)]
+    (event,) = await deliveries.events(post.record, refused, 1, None, 9)
+    assert (event.status, event.attempts, event.reason) == ("pending", 3, "refused (550)")
+
+
 async def test_one_dead_receiver_slows_no_other(post: Post, receiver: Receiver) -> None:
     """Twenty hang, and are still hanging when everybody else has been told."""
     async with receiving(then="hang") as dead:

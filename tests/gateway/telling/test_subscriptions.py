@@ -350,11 +350,14 @@ async def test_a_scope_is_needed(post: Post, app: FastAPI, receiver: Receiver) -
     await reader.http.aclose()
 
 
-async def test_two_who_change_it_at_once(client: Client, receiver: Receiver) -> None:
+async def test_two_who_change_it_at_once(post: Post, client: Client, receiver: Receiver) -> None:
+    """The second is told so, and nothing of what they wanted has happened."""
     it = await client.created(asks(receiver.url))
+    await post.answer(await post.referral(f"client:{client.id}"))
     etag = (await client.http.get(f"/fhir/Subscription/{it}")).headers["etag"]
     assert (await client.put(it, asks(receiver.url), etag)).status_code == 200
-    assert (await client.put(it, asks(receiver.url), etag)).status_code == 412
+    assert (await client.put(it, {**asks(receiver.url), "status": "off"}, etag)).status_code == 412
+    assert await post.events(it) == [(1, "pending", 0)]
     unconditional = await client.http.put(
         f"/fhir/Subscription/{it}", json={**asks(receiver.url), "id": it}, headers=FHIR
     )
