@@ -7,8 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 from gateway.fhir.decode import MAX_BYTES
+from gateway.fhir_server.registry import declared
+from gateway.fhir_server.writing import routes
 from records.database import Database
 from tests.conftest import House
 from tests.gateway.fhir_writing.conftest import (
@@ -65,6 +68,10 @@ class TestCreate:
         assert answer.headers["last-modified"].endswith("GMT")
         assert answer.json()["identifier"] == [{"system": PLACER, "value": number}]
         assert answer.json()["meta"]["versionId"] == "1"
+        (told,) = await door.house.database.fetch(
+            "select operation, subject, outcome from continuum.audit where caller = $1", hospital.caller.sender
+        )
+        assert tuple(told) == ("POST /fhir/ServiceRequest", f"ServiceRequest/{journey}", 201)
         kept = await door.row("select raw, kind, source from continuum.inbound where journey = $1", journey)
         assert kept["raw"] == json.dumps(order(number)).encode(), "as it came"
         assert (kept["kind"], kept["source"]) == ("ServiceRequest", f"{hospital.caller.sender}|fhir")
@@ -257,6 +264,30 @@ EDGES = {
 }
 
 
+async def test_a_physician_sends_and_changes_their_own(door: Door) -> None:
+    doctor = door.person("physician", "p-doctor")
+    first = await doctor.post("/ServiceRequest", order(new_number()))
+    assert first.status_code == 201
+    path = f"/ServiceRequest/{first.json()['id']}"
+    assert (await doctor.put(path, {**first.json(), "priority": "stat"}, If_Match='W/"1"')).status_code == 200
+    assert (await door.person("physician", "p-other").get(path)).status_code == 404
+
+
+def test_what_is_declared_is_what_is_routed() -> None:
+    """So that `/fhir/metadata` is true."""
+    written = {
+        (route.path.split("/")[2], "create" if "POST" in (route.methods or ()) else "update")
+        for route in routes.router.routes
+        if isinstance(route, APIRoute) and route.path.count("/") > 1 and "$" not in route.path
+    }
+    told = {(one.type, what) for one in declared().types.values() for what in one.interactions}
+    assert written <= told
+    mine = {kind for kind, _ in written}
+    assert {(kind, what) for kind, what in told if what in ("create", "update") and kind in mine} == written
+    assert declared().system >= {"batch", "transaction"}
+    assert {one.name for one in declared().operations} >= {"process-message"}
+
+
 class TestRefused:
     @pytest.mark.parametrize("edge", EDGES)
     async def test_what_is_not_fit(self, door: Door, hospital: Sender, edge: str) -> None:
@@ -277,6 +308,11 @@ class TestRefused:
     async def test_other_media_types(self, hospital: Sender, kind: str) -> None:
         answer = await hospital.post("/ServiceRequest", order(new_number()), Content_Type=kind)
         assert (answer.status_code, answer.headers["accept"]) == (415, "application/fhir+json")
+
+    async def test_other_media_types_of_the_answer(self, door: Door, hospital: Sender) -> None:
+        answer = await hospital.post("/ServiceRequest", order(new_number()), Accept="application/fhir+xml")
+        assert answer.status_code == 406
+        assert await rows(door, hospital) == {}, "nothing was done that could not be told"
 
     @pytest.mark.parametrize("kind", ["application/json", 'application/fhir+json; charset="UTF-8"; fhirVersion=4.0'])
     async def test_json_by_another_name(self, hospital: Sender, kind: str) -> None:

@@ -72,7 +72,7 @@ def test_a_placer_cancels_before_care_begins(state: str) -> None:
 @pytest.mark.parametrize("state", ["in-progress", "visit-scheduled", "on-hold", "cancellation-requested"])
 def test_a_placer_asks_once_care_has_begun_unless_the_guide_lets_them(state: str) -> None:
     for profile in ("cow", "bser"):
-        found = by("placer", state, "cancelled", profile)  # type: ignore[arg-type]
+        found = by("placer", state, "cancelled", profile)
         assert isinstance(found, Illegal)
         assert "Task of code abort" in found.reason
     assert by("placer", state, "cancelled", "sdohcc") == Asks("request_cancellation", {})
