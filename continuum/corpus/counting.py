@@ -50,7 +50,7 @@ class Report:
     @property
     def missed(self) -> list[str]:
         """Files that must be taken and were not."""
-        taken = {f.name for f in self.files if f.fate in ("accepted", "quarantined", "waiting")}
+        taken = {f.name for f in self.files if f.fate in ("accepted", "quarantined", "waiting", "noted")}
         there = {f.name for f in self.files}
         return [name for name in self.must if name in there and name not in taken]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -70,11 +70,13 @@ async def _play(stack: Supervisor, database: Database, files: list[File], progre
 
 
 async def _all(files: list[File], sender: Sender, what: str, progress: Progress, *, keep: bool = True) -> None:
-    """Some side by side, as a hospital's interfaces do."""
-    waiting = iter(files)
+    """FHIR side by side; HL7 v2 one after the other, as an interface does, so that of two with one MSH-10 the first is
+    taken."""
     done = 0
+    fhir = iter([file for file in files if file.door.protocol == "fhir"])
+    hl7 = iter([file for file in files if file.door.protocol == "hl7v2"])
 
-    async def lane() -> None:
+    async def lane(waiting: Iterator[File]) -> None:
         nonlocal done
         for file in waiting:
             answer = await sender.send(file.raw, file.door)
@@ -83,7 +85,7 @@ async def _all(files: list[File], sender: Sender, what: str, progress: Progress,
             done += 1
             progress(what, done, len(files))
 
-    await asyncio.gather(*(lane() for _ in range(AT_ONCE)))
+    await asyncio.gather(lane(hl7), *(lane(fhir) for _ in range(AT_ONCE)))
 
 
 async def _quiet(database: Database) -> None:
