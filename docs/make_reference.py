@@ -111,6 +111,12 @@ SETTINGS = {
 ELSEWHERE = (
     ("`CONTINUUM_DIR`", "commands that use a running stack", "its folder, where `--dir` is not given"),
     (
+        "`CONTINUUM_API`",
+        "`journeys`, `show`, `tasks`, `act`, `claim`, `assign`, `acknowledge`",
+        "the gateway whose staff API they use, where neither `--api` nor `--dir` is given",
+    ),
+    ("`CONTINUUM_TOKEN`", "the same", "the token for it, where `--token-file` is not given"),
+    (
         "`CONTINUUM_POSTGRES_USER`",
         "`up` and `demo`, when root starts them",
         "the user of PostgreSQL (default `nobody`)",

@@ -20,14 +20,19 @@ from tests.workflows.cast import to_follow_up
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.fixture(scope="module")
-async def asked(house: House) -> Player:
+async def a_follow_up_is_due(house: House) -> Player:
     """A journey whose first follow-up is due."""
     player = house.player(f"asked {secrets.token_hex(4)}")
     await to_follow_up(player)
     await player.wait(until=await player.entered(Stage.FOLLOW_UP) + timedelta(days=7, hours=2))
     assert (await player.journal())[-1]["kind"] == "follow_up_due"
     return player
+
+
+@pytest.fixture(scope="module")
+async def asked(house: House) -> Player:
+    """One for all tests of this page."""
+    return await a_follow_up_is_due(house)
 
 
 async def test_a_link_is_made_by_staff_and_lives_as_long_as_it_says(desk: Desk, begun: Player) -> None:
