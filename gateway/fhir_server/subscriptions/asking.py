@@ -45,6 +45,8 @@ async def query(request: Request, known: set[str]) -> Asked:
 
 
 def _values(name: str, value: str) -> list[str]:
+    if "\x00" in value:
+        raise Problem(400, "value", "a parameter has a character that no FHIR string has", path=name)
     return [value] if name in WHOLE else [v for v in value.split(",") if v]
 
 

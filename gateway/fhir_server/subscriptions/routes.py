@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +39,8 @@ EVENT_PARAMETERS = {"eventsSinceNumber", "eventsUntilNumber", "content"}
 PEOPLE: frozenset[CallerRole] = frozenset({"physician"})
 """People who send referrals. Systems need a scope."""
 OPERATIONS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
+
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 router = APIRouter(prefix="/fhir/Subscription", tags=["FHIR: subscriptions"], default_response_class=Response)
 
@@ -251,7 +254,8 @@ async def _own(request: Request, id: str) -> Subscription:  # noqa: A002
     """One of the caller's. Another's looks as if it were not there."""
     check_acceptable(request)
     caller = caller_of(request)
-    it = await subscriptions.one(gateway_of(request).database, caller.tenant, id, owner=caller.sender)
+    database = gateway_of(request).database
+    it = await subscriptions.one(database, caller.tenant, id, owner=caller.sender) if _ID.fullmatch(id) else None
     if it is None or it.kind == "webhook":
         raise Problem(404, "not-found", "there is no such Subscription")
     return it

@@ -518,6 +518,10 @@ QUESTIONS = [
     ("/{it}/$events?content=full-resource", 422),
     ("/{it}/$events?what=1", 400),
     ("/$status?patient=7", 400),
+    ("?url=%00", 400),
+    ("?status=%ff", 400),
+    ("/%00", 404),
+    ("/a%20b/$events", 404),
 ]
 
 
