@@ -115,12 +115,6 @@ async def journeys(house: House, name: str) -> list[str]:
     return [r["journey"] for r in rows]
 
 
-async def until_stored(house: House, name: str) -> None:
-    async with asyncio.timeout(20):
-        while not await journeys(house, name):  # noqa: ASYNC110 - the record rings no bell
-            await asyncio.sleep(0.01)
-
-
 async def outcomes(house: House, name: str) -> list[str]:
     rows = await house.database.fetch(
         "select outcome from continuum.inbound where tenant = $1 and source like '%|' || $2 order by recorded_at",
@@ -519,16 +513,47 @@ async def test_when_all_are_busy_a_newcomer_is_turned_away(quiet_house: House) -
         assert fields(await one.answer(), "MSA")[1] == "AE"
 
 
-async def test_a_listener_that_stops_answers_what_it_has_begun(quiet_house: House) -> None:
+async def test_a_listener_that_stops_answers_what_it_has_begun(
+    quiet_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = a_house()
+    begun, may_go_on = asyncio.Event(), asyncio.Event()
+    whole = Reception._take
+
+    async def held_up(self: Reception, raw: bytes, *rest: Any) -> Any:
+        if b"REF1005" in raw:
+            begun.set()
+            await may_go_on.wait()
+        return await whole(self, raw, *rest)
+
+    monkeypatch.setattr(Reception, "_take", held_up)
     stop = asyncio.Event()
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve_mllp(gateway(quiet_house), "127.0.0.1", 0, stop=stop, bound=port.set_result))
     async with line(await port) as talk, line(await port) as idle:
         await idle.ask(renamed("adt_a08_update", here))
         await talk.put(framed(renamed("ref_i12_v2_5_1", here)))
-        await until_stored(quiet_house, here)
+        await asyncio.wait_for(begun.wait(), 20)
         stop.set()
-        assert fields(await talk.answer(), "MSA")[1] == "AA"
         assert await idle.answer() == b""
+        assert not serving.done()
+        may_go_on.set()
+        assert fields(await talk.answer(), "MSA")[1] == "AA"
         await asyncio.wait_for(serving, 20)
+    assert len(await journeys(quiet_house, here)) == 1
+
+
+async def test_a_connection_that_fails_takes_no_other_with_it(
+    quiet_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Reception.frame
+
+    async def falls_over(self: Reception, payload: bytes, *rest: Any) -> Any:
+        if b"POISON" in payload:
+            raise RuntimeError("Testova")
+        return await whole(self, payload, *rest)
+
+    monkeypatch.setattr(Reception, "frame", falls_over)
+    async with listening(gateway(quiet_house)) as port, line(port) as bad, line(port) as good:
+        assert await bad.ask(renamed("adt_a08_update", a_house(), ADT4005="POISON")) == b""
+        assert fields(await good.ask(renamed("adt_a08_update", a_house())), "MSA")[1] == "AA"

@@ -108,7 +108,7 @@ def test_what_is_cancelled_is_not_booked_again_by_a_message_that_was_overtaken()
 
 
 LATER = SOON + timedelta(days=1)
-SCRIPT = {
+SCRIPT: dict[str, BookAppointment | MoveAppointment | CancelAppointment] = {
     "S12": BookAppointment(**slot()),
     "S13": MoveAppointment(**slot(starts_at=LATER)),
     "S15": CancelAppointment(number="AP-77"),
