@@ -58,16 +58,18 @@ return jsonb_build_array(
     jsonb_strip_nulls(jsonb_build_object('reference', requester->'reference', 'identifier', requester->'identifier')),
     jsonb_strip_nulls(jsonb_build_object('identifier', requester->'organisation_identifier')));
 
+-- A record that was merged into another is found by its id alone, and says where it went.
 create view continuum.fhir_patient as
 select p.id as key, p.id::text as id, p.tenant, null::text as journey, coalesce(p.merged_into, p.id) as seen_through,
     1 + (p.merged_into is not null)::int as version, greatest(p.recorded_at, m.recorded_at) as updated_at,
-    p.identifiers, p.family, p.given, p.gender, p.phone, p.email as mail, p.languages, p.merged_into, p.birth_date,
-    p.merged_into is null as active,
-    case length(p.birth_date) when 4 then p.birth_date || '-01-01' when 7 then p.birth_date || '-01'
-        else p.birth_date end collate "C" as birth_first,
-    case length(p.birth_date) when 4 then p.birth_date || '-12-31' when 7 then p.birth_date || '-31'
-        else p.birth_date end collate "C" as birth_last
+    coalesce(said.identifiers, '[]') as identifiers, said.family, said.given, said.gender, said.phone, said.email as mail,
+    said.languages, p.merged_into, said.birth_date, p.merged_into is null as active,
+    case length(said.birth_date) when 4 then said.birth_date || '-01-01' when 7 then said.birth_date || '-01'
+        else said.birth_date end collate "C" as birth_first,
+    case length(said.birth_date) when 4 then said.birth_date || '-12-31' when 7 then said.birth_date || '-31'
+        else said.birth_date end collate "C" as birth_last
 from continuum.patient p
+left join continuum.patient said on said.id = p.id and p.merged_into is null
 left join continuum.patient_merge m on m.from_patient = p.id;
 
 -- The order belongs to its sender: what is shown is what they sent last.

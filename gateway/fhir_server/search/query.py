@@ -26,7 +26,8 @@ LONGEST = 6_000
 """Letters of all parameters together: they have to fit into the link to the next page."""
 
 PAGE = "_page"
-RESULT = ("_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total")
+RESULT = ("_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total", "_totalMethod")
+"""`_totalMethod` is Aidbox's word for `_total`; its client fhirpy uses it at every server."""
 _REPEATED = ("_include", "_revinclude")
 
 Pairs = Sequence[tuple[str, str]]
@@ -126,7 +127,7 @@ class _Reader:
             passed_over=passed_over,
             count=count,
             only_count=summary == "count" or count == 0,
-            total="accurate" if self._one_of("_total", once.get("_total"), _TOTALS) in _COUNTED else "none",
+            total="accurate" if self._total(once) in _COUNTED else "none",
             sort=sort,
             descending=descending,
             includes=tuple(self._include(value) for value in result.get("_include", ())),
@@ -175,6 +176,10 @@ class _Reader:
             raise Problem(400, "value", "_count: a number is wanted")
         return min(int(value), MOST_COUNT)
 
+    def _total(self, once: dict[str, str]) -> str | None:
+        method = self._one_of("_totalMethod", once.get("_totalMethod"), (*_TOTALS, "count"))
+        return self._one_of("_total", once.get("_total"), _TOTALS) or method
+
     @staticmethod
     def _one_of(name: str, value: str | None, words: tuple[str, ...]) -> str | None:
         if value is not None and value not in words:
@@ -214,7 +219,7 @@ class _Reader:
 
 
 _TOTALS = ("none", "estimate", "accurate")
-_COUNTED = ("estimate", "accurate")
+_COUNTED = ("estimate", "accurate", "count")
 
 
 def _three(value: str) -> tuple[str, str, str]:
