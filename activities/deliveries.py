@@ -25,7 +25,7 @@ from channels.ids import MessageIds
 from channels.mail import Mail
 from channels.webhook import Posted
 from records import deliveries
-from records.database import Database
+from records.database import Database, DatabaseAway, DatabaseRefused
 from records.deliveries import Event
 from records.subscriptions import Subscription
 
@@ -64,8 +64,7 @@ class Deliveries:
         self._teller = Teller(egress, mail, MessageIds(domain), base_url.rstrip("/"), alarm_address)
         self._clock = clock
         self._chance = chance
-        self._turns: dict[asyncio.Task[None], bool] = {}
-        """Under way, and whether the receiver was failing."""
+        self._turns: dict[asyncio.Task[None], _Turn] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped. What fails now is tried again in a moment; nothing ends the loop."""
@@ -78,9 +77,7 @@ class Deliveries:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
         finally:
-            for turn in self._turns:
-                turn.cancel()
-            await asyncio.gather(*self._turns, return_exceptions=True)
+            await self._leave()
 
     async def once(self) -> int:
         """One round, to its end. How many subscriptions had something to do."""
@@ -88,30 +85,33 @@ class Deliveries:
         await asyncio.gather(*self._turns)
         return begun
 
+    async def _leave(self) -> None:
+        """Give back what is under way, so that the next worker need not wait for the leases to end."""
+        turns = dict(self._turns)
+        for task in turns:
+            task.cancel()
+        await asyncio.gather(*turns, return_exceptions=True)
+        with suppress(DatabaseAway, DatabaseRefused):
+            for turn in turns.values():
+                await turn.release()
+
     async def _begin(self) -> int:
         begun = 0
         for failing in (False, True):
             free = AT_ONCE - len(self._turns)
             if failing:
-                free = min(free, FAILING_AT_ONCE - sum(self._turns.values()))
+                free = min(free, FAILING_AT_ONCE - sum(turn.failing for turn in self._turns.values()))
             if free <= 0:
                 continue
             lease = uuid4().hex
             claimed = await deliveries.claim(self._database, lease, self._clock(), failing=failing, limit=free)
             for subscription in claimed:
-                turn = asyncio.create_task(self._take_turn(subscription, lease))
-                self._turns[turn] = failing
-                turn.add_done_callback(self._turns.pop)
+                turn = _Turn(self._database, self._teller, self._clock, self._chance, subscription, lease)
+                task = asyncio.create_task(turn.run())
+                self._turns[task] = turn
+                task.add_done_callback(self._turns.pop)
             begun += len(claimed)
         return begun
-
-    async def _take_turn(self, subscription: Subscription, lease: str) -> None:
-        turn = _Turn(self._database, self._teller, self._clock, self._chance, subscription, lease)
-        try:
-            await turn.take()
-            await deliveries.release(self._database, subscription.id, lease, self._clock())
-        except Exception as error:  # the lease runs out, and somebody takes it up again
-            log.warning("delivery_waits", subscription=subscription.id, error=type(error).__name__)
 
 
 class _Turn:
@@ -132,6 +132,20 @@ class _Turn:
         self._chance = chance
         self._it = subscription
         self._lease = lease
+        self.failing = subscription.failures > 0
+        """Whether its receiver failed last time."""
+
+    async def run(self) -> None:
+        """All that is due, and give the subscription back."""
+        try:
+            await self.take()
+            await self.release()
+        except Exception as error:  # the lease runs out, and somebody takes it up again
+            log.warning("delivery_waits", subscription=self._it.id, error=type(error).__name__)
+
+    async def release(self) -> None:
+        """Give it back; nothing where it is somebody else's by now."""
+        await deliveries.release(self._database, self._it.id, self._lease, self._clock())
 
     async def take(self) -> None:
         """All that is due."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -13,6 +15,7 @@ from activities.retries import SCHEDULE_SECONDS
 from channels import signing
 from channels.egress import Egress
 from channels.webhook import verdict
+from continuum.embedded.supervisor import Supervisor
 from records import deliveries, subscriptions
 from records.deliveries import LEASE_SECONDS
 from tests.channels.authority import Authority
@@ -20,6 +23,8 @@ from tests.gateway.telling.conftest import BASE, Post
 from tests.gateway.telling.receiver import Receiver, receiving
 
 pytestmark = pytest.mark.xdist_group("telling")
+
+ROOT = Path(__file__).parents[3]
 
 
 async def test_an_answer_is_told_once_and_signed(post: Post, receiver: Receiver) -> None:
@@ -322,22 +327,38 @@ async def test_events_of_one_receiver_come_in_order_one_at_a_time(post: Post, re
     assert {status for _, status, _ in await post.events(it)} == {"delivered"}
 
 
-async def test_a_loop_that_is_killed_leaves_it_to_the_next(post: Post, receiver: Receiver) -> None:
+async def test_a_process_that_is_killed_leaves_it_to_the_next(
+    post: Post, receiver: Receiver, telling_stack: Supervisor
+) -> None:
     """Nobody knows whether the receiver had it: it comes again under the same id."""
     it = await post.subscribe(receiver.url)
     await post.answer(await post.referral())
     receiver.script = ["hang"]
-    killed = asyncio.create_task(post.loop(receiver).run(asyncio.Event()))
+    command = (sys.executable, "-m", "tests.gateway.telling.deliver_process", telling_stack.dsn("app"))
+    killed = await asyncio.create_subprocess_exec(*command, str(receiver.port), str(post.mail.port), cwd=ROOT)
     await receiver.wait_for(1)
-    killed.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await killed
+    killed.kill()
+    await killed.wait()
+    post.clock = datetime.now(UTC)
     second = post.loop(receiver)
     assert await second.once() == 0, "the lease still runs"
     post.later(seconds=LEASE_SECONDS + 1)
     await second.once()
     assert [got.id for got in receiver.got] == [f"msg_{it}_1"] * 2
     assert await post.events(it) == [(1, "delivered", 1)]
+
+
+async def test_a_loop_that_is_stopped_gives_back_what_is_under_way(post: Post, receiver: Receiver) -> None:
+    it = await post.subscribe(receiver.url)
+    await post.answer(await post.referral())
+    receiver.script = ["hang"]
+    stopped = asyncio.create_task(post.loop(receiver).run(asyncio.Event()))
+    await receiver.wait_for(1)
+    stopped.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await stopped
+    assert await post.loop(receiver).once() == 1, "the next one need not wait"
+    assert [got.id for got in receiver.got] == [f"msg_{it}_1"] * 2
 
 
 async def test_a_loop_whose_subscription_was_changed_stops_there(post: Post, receiver: Receiver) -> None:
