@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.access import guard
 from gateway.answers import Problem
 from gateway.fhir_server.writing.answer import Answer
 from gateway.fhir_server.writing.delivery import Delivery
@@ -53,6 +54,7 @@ async def ask(delivery: Delivery, envelope: Envelope, one: Ask) -> Settled:
     if taken.outcome == "conflict" or not taken.asks:
         raise Problem(409, "duplicate", taken.reason or "this delivery's id was used before for something else")
     id_ = taken.asks[0]
+    guard.about(delivery.request, f"Task/{id_}")
     try:
         row = await carry_out(database, delivery.gateway.temporal, id_)
     except DatabaseAway:  # it is stored: the relay goes on with it

@@ -24,6 +24,9 @@ from gateway.inbound import About, Ask
 from records import locating, orders, snapshots
 
 KIND = "Appointment"
+STATUSES = frozenset({"booked", "cancelled", "noshow", "fulfilled", "entered-in-error"})
+DAY = 1_440
+YEARS = range(2000, 2100)
 ALLOWED = "booked, cancelled, noshow, fulfilled"
 _PERSON = re.compile(r"Practitioner/([a-z0-9][a-z0-9.-]{0,63})")
 _REASONS = {"pat": "patient", "prov": "clinician", "oth": "clinic_closed", "maint": "clinic_closed"}
@@ -71,8 +74,10 @@ def slot(wanted: Appointment) -> dict[str, Any]:
     minutes = wanted.minutes_duration
     if minutes is None and end is not None:
         minutes = round((end - start).total_seconds() / 60)
-    if minutes is not None and minutes < 1:
-        raise RefusedError("value", "an appointment ends after its start", f"{KIND}.end")
+    if minutes is not None and not 1 <= minutes <= DAY:
+        raise RefusedError("value", f"an appointment lasts from 1 to {DAY} minutes", f"{KIND}.end")
+    if start.year not in YEARS:
+        raise RefusedError("value", "an appointment is of this century", f"{KIND}.start")
     clinician = _clinician(wanted)
     if clinician is None:
         reason = "name who treats as a participant: Practitioner/ID, as the directory has it"
@@ -115,7 +120,7 @@ async def update(delivery: Delivery, id_: str) -> Answer:
     if node.get("id") != id_:
         raise RefusedError("invalid", "the id in the resource is not that of the address", f"{KIND}.id")
     wanted = read_as(Appointment, node, KIND)
-    key = f"PUT {KIND}/{id_} {version} {wanted.status}"[:1000]
+    key = f"PUT {KIND}/{id_} {version} {wanted.status if wanted.status in STATUSES else '?'}"
     if version != now.version:
         source = delivery.envelope(KIND).source
         if await orders.taken_before(database, caller.tenant, source, key, delivery.sha256) != "same":

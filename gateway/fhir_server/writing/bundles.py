@@ -103,7 +103,7 @@ async def _carried_out(delivery: Delivery, entry: Resource, n: int) -> inner.Res
     if not isinstance(request, dict):
         raise RefusedError("required", "an entry says in request what is to be done with it", path)
     method, url = request.get("method"), request.get("url")
-    if method not in _METHODS:
+    if not isinstance(method, str) or method not in _METHODS:
         raise RefusedError("value", "method is one of FHIR R4 http-verb", f"{path}.method")
     found = _URL.fullmatch(url) if isinstance(url, str) else None
     if found is None:

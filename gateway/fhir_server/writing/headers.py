@@ -17,6 +17,7 @@ Prefer = Literal["minimal", "representation", "OperationOutcome"]
 FHIR_JSON = "application/fhir+json"
 TAKEN = frozenset({FHIR_JSON, "application/json", "application/json+fhir"})
 LONGEST_KEY = 255
+LONGEST_CRITERIA = 4_000
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _VERSION = re.compile(r'(?:W/)?"(\d{1,9})"')
@@ -49,9 +50,8 @@ def if_none_exist(header: str | None) -> str | None:
     """The identifier of a conditional create, `system|value`."""
     if header is None:
         return None
-    pairs = parse_qsl(header.strip().lstrip("?"), keep_blank_values=True, max_num_fields=20)
-    match pairs:
-        case [("identifier", wanted)]:
+    match parse_qsl(header[:LONGEST_CRITERIA].strip().lstrip("?"), keep_blank_values=True):
+        case [("identifier", wanted)] if len(header) <= LONGEST_CRITERIA:
             system, bar, value = wanted.strip().partition("|")
             if bar and system and value:
                 return f"{system}|{value}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 
-from care.score import Measure, ScoreValue
+from care.score import LARGEST, Measure, ScoreValue
 from gateway.fhir.models import CodeableConcept
 from gateway.fhir.refusal import RefusedError
 from gateway.fhir_server.writing.models import Item, Observation, Quantity, QuestionnaireResponse, Valued, moment
@@ -196,9 +196,9 @@ def _number(said: Valued, path: str) -> float:
     if said.value_boolean is not None:
         return float(said.value_boolean)
     for number in (quantity.value if quantity else None, said.value_decimal, said.value_integer):
-        if number is not None:
+        if number is not None and abs(number) <= LARGEST:
             return float(number)
-    raise RefusedError("value", "a number is wanted", path)
+    raise RefusedError("value", f"a number is wanted, of {LARGEST} at most", path)
 
 
 def _check_unit(measure: Measure, quantity: Quantity | None, path: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.access import guard
 from gateway.answers import Problem
 from gateway.fhir import IncomingReferral
 from gateway.fhir.decode import decode_object
@@ -48,6 +49,8 @@ async def place(
     """Take an order in. `keep`: whoever sent it wants an order that is there left as it is."""
     envelope = delivery.envelope(kind, claimed=referral.source, key=delivery.idempotency_key or referral.transport_key)
     taken = await take_in(delivery.gateway.database, envelope, NewReferral(referral=referral))
+    if taken.journey is not None:
+        guard.about(delivery.request, f"{KIND}/{taken.journey}")
     match taken.outcome:
         case "accepted":
             return Answer(

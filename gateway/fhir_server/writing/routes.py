@@ -89,7 +89,7 @@ def _answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
         429: "Too often",
         503: "Nothing was stored; try again",
     }
-    always = (400, 401, 403, 409, 413, 415, 422, 429, 503)
+    always = (400, 401, 403, 406, 409, 413, 415, 422, 429, 503)
     return {n: {"description": words[n], **_RESOURCE} for n in sorted({*statuses, *always})}
 
 

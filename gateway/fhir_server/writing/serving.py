@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gateway.answers import Problem
 from gateway.fhir.refusal import RefusedError
+from gateway.fhir_server.negotiation import check_acceptable
 from gateway.fhir_server.writing.answer import Answer
 from gateway.fhir_server.writing.delivery import Delivery, receive
 from gateway.fhir_server.writing.headers import mirrored
@@ -25,6 +26,7 @@ async def served(request: Request, kind: str, handler: Handler) -> Response:
     """
     correlation = mirrored(request.headers.get(CORRELATION))
     try:
+        check_acceptable(request)
         delivery = await receive(request)
         response = (await handled(delivery, kind, handler)).as_preferred(delivery.prefer).response()
     except Problem as problem:

@@ -22,7 +22,7 @@ from gateway.fhir_server.writing.delivery import CLAIMED, Delivery
 from gateway.fhir_server.writing.models import Task
 from gateway.fhir_server.writing.naming import journey_of, onlooker, ours, seen
 from gateway.fhir_server.writing.placing import alone, place
-from gateway.fhir_server.writing.task_states import Asks, Illegal, Party, Unchanged, transition
+from gateway.fhir_server.writing.task_states import ALL, Asks, Illegal, Party, Unchanged, transition
 from gateway.inbound import About, Ask, Noted, take_in
 from records import inbound, orders
 from records.orders import Standing
@@ -122,7 +122,7 @@ async def update(delivery: Delivery, id_: str) -> Answer:
         raise Problem(404, None, "there is no such Task here")
     version = headers.if_match(delivery.header("if-match"))
     task = _read(delivery, id_)
-    key = f"PUT {KIND}/{id_} {version} {task.status}"[:1000]
+    key = f"PUT {KIND}/{id_} {version} {task.status if task.status in ALL else '?'}"
     if version != standing.task_version:
         before = await orders.taken_before(
             database, caller.tenant, delivery.envelope(KIND).source, key, delivery.sha256
