@@ -325,3 +325,14 @@ async def test_a_provider_that_does_not_answer_is_not_the_callers_fault(provider
     answer = await asked_who(app, _with(gone))
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
+
+
+async def test_another_issuers_document_is_not_believed(provider: Provided, quiet_house: House) -> None:
+    """OpenID Connect Discovery 4.3: found at this address, and it says that it is another."""
+    port = urlsplit(provider.issuer.url).port
+    assert port is not None
+    other = Issuer(f"http://localhost:{port}", provider.issuer.key)
+    oidc = OidcSettings(other.url, "continuum", person_claim="sub", algorithms=("ES256",))
+    both = frozenset({("127.0.0.1", port), ("localhost", port)})
+    app = gateway_app(quiet_house, AccessSettings(oidc=oidc, allowed_private=both))
+    assert (await asked_who(app, _with(other))).status_code == 503
