@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -121,7 +122,12 @@ async def action_schema(name: str) -> Response:
     body = BODIES.get(name)
     if body is None:
         raise Problem(404, "NoSuchAction", f"there is no action of that name; there are: {', '.join(BODIES)}")
-    return Json(body.model_json_schema(), media_type="application/schema+json")
+    return Json(_schema(name), media_type="application/schema+json")
+
+
+@cache
+def _schema(name: str) -> dict[str, Any]:
+    return BODIES[name].model_json_schema()
 
 
 # --- what became of it

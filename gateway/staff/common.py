@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from gateway.access.caller import Caller, CallerRole
 from gateway.access.guard import caller_of
+from gateway.answers import Problem
 from gateway.context import gateway_of
 from gateway.staff.refusing import no_journey
 from records import journeys
@@ -61,3 +62,12 @@ async def seen(request: Request, journey: str) -> Caller:
     if not looks_like_an_id(journey) or not await journeys.is_seen(database, caller.tenant, journey, sight_of(caller)):
         raise no_journey()
     return caller
+
+
+async def only_known_parameters(request: Request) -> None:
+    """A parameter that is misspelt is no filter that holds. Raises Problem."""
+    route = request.scope["route"]
+    known = [str(field.alias) for field in route.dependant.query_params]
+    if any(name not in known for name in request.query_params):
+        there = f"there are: {', '.join(known)}" if known else "there are none"
+        raise Problem(400, "invalid", f"there is no parameter of that name; {there}", path="query")
