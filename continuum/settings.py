@@ -6,11 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.egress import Egress, read_host_ports
 from channels.mail import MailSettings
+from continuum.embedded.folder import StackError
 from gateway.access.settings import ASYMMETRIC, AccessSettings, OidcSettings
 
 
@@ -125,6 +126,16 @@ class Settings(BaseSettings):
     def mail_domain(self) -> str:
         """The domain of our Message-IDs."""
         return self.smtp_from.rpartition("@")[2].strip("> ") or "continuum.invalid"
+
+
+def settings_here() -> Settings:
+    """The environment's settings. Raises StackError naming the one at fault."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise StackError(f"CONTINUUM_{name} is set wrongly: {first['msg']}") from None
 
 
 def _secret(path: Path | None) -> str | None:

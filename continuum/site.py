@@ -9,13 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from temporalio.client import Client
 
 from continuum import directory_file
 from continuum.embedded.folder import Folder, Stack, StackError, read_stack
 from continuum.embedded.postgres import database_url
-from continuum.settings import Settings
+from continuum.settings import Settings, settings_here
 from records import directory
 from records.database import Database, DatabaseAway
 from records.migrate import MigrationError, migrate
@@ -50,16 +49,6 @@ class Site:
                 return await connect(self.temporal_address)
         except (RuntimeError, TimeoutError):
             raise StackError("Temporal cannot be reached; is the stack up? (continuum up)") from None
-
-
-def settings_here() -> Settings:
-    """The environment's settings. Raises StackError naming the one at fault."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise StackError(f"CONTINUUM_{name} is set wrongly: {first['msg']}") from None
 
 
 def _password(settings: Settings) -> str | None:

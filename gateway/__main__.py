@@ -6,6 +6,7 @@ As many of them as you like may run side by side, on this machine or on others: 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -19,8 +20,7 @@ import structlog
 from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
-from continuum.settings import Settings
-from continuum.site import settings_here
+from continuum.settings import Settings, settings_here
 from gateway.access.keyring import KeyFileWrong
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
 from gateway.hl7.listener import serve_mllp
@@ -102,6 +102,9 @@ async def _serve(
         nonlocal doors
         doors -= 1
         if doors == 0:
+            # What is there now stays: no collection has to go through the application and its models again.
+            gc.collect()
+            gc.freeze()
             touch_ready_file()
             log.info("gateway_ready")
 

@@ -17,7 +17,8 @@ from channels.egress import EgressRefused, target_of
 from continuum import output
 from continuum.commands.common import Dir, Json, Mistake, printable, read, run, say
 from continuum.embedded.folder import write_private
-from continuum.site import Site, settings_here
+from continuum.settings import settings_here
+from continuum.site import Site
 from gateway.access.assertions import ALGORITHMS
 from gateway.access.jwks import KeySetWrong, read_key_set, the_key
 from gateway.access.scopes import ScopeUnknown, written

@@ -16,7 +16,8 @@ from care.model import PersonId
 from continuum import directory_file, output
 from continuum.commands.common import Dir, Json, Mistake, printable, read, run
 from continuum.directory_file import DirectoryFile, DirectoryFileError, moment
-from continuum.site import Site, settings_here
+from continuum.settings import settings_here
+from continuum.site import Site
 from records import directory as stored
 
 S = TypeVar("S", bound=Span)

@@ -14,7 +14,8 @@ from channels.mail import ADDRESS
 from continuum import output
 from continuum.commands.common import Dir, Json, Mistake, run, say
 from continuum.directory_file import moment
-from continuum.site import Site, settings_here
+from continuum.settings import settings_here
+from continuum.site import Site
 from records import clients, deliveries, subscriptions
 from records.subscriptions import CONSULT_NOTE, REFERRAL_TASK, Standing, Subscription, Wanted
 

@@ -14,7 +14,8 @@ from continuum import output
 from continuum.commands.common import Json, Mistake, finish, read
 from continuum.embedded.folder import Stack
 from continuum.embedded.ports import Ports
-from continuum.site import DEFAULT_FOLDER, bring_up_to_date, settings_here
+from continuum.settings import settings_here
+from continuum.site import DEFAULT_FOLDER, bring_up_to_date
 
 NewDir = Annotated[
     Path | None,

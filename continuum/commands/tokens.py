@@ -17,7 +17,8 @@ import typer
 from continuum.commands.common import Dir, Json, Mistake, finish, printable, read, run, say
 from continuum.embedded.folder import StackError, read_stack
 from continuum.embedded.sign_in.issuing import TOKEN_SECONDS, issuer_of
-from continuum.site import DEFAULT_FOLDER, Site, settings_here
+from continuum.settings import settings_here
+from continuum.site import DEFAULT_FOLDER, Site
 from gateway.access.assertions import ASSERTION_TYPE
 from gateway.access.keyring import KeyFileWrong, rotate
 from gateway.access.people import ROLES
