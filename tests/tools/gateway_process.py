@@ -43,7 +43,7 @@ class GatewayProcess:
             "CONTINUUM_HL7_PORT": str(self.hl7_port),
             "CONTINUUM_HL7_UNKNOWN_SENDERS": "true",
             "CONTINUUM_GATEWAY_KEY_FILE": str(self.key_file),
-            "CONTINUUM_PUBLIC_URL": self.url,
+            "CONTINUUM_PUBLIC_URL": "https://gateway.example",
             **changed,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,11 +106,15 @@ class GatewayProcess:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
 
-    async def token(self, database: Database, *, tenant: str = "clinic", name: str | None = None) -> str:
-        """A good access token of a system registered for it."""
-        client = name or f"hospital-{secrets.token_hex(4)}"
+    async def register(self, database: Database, *, tenant: str = "clinic") -> str:
+        """A system that may do everything systems may; its id."""
+        client = f"hospital-{secrets.token_hex(4)}"
         await clients.add(database, RegisteredClient(tenant=tenant, id=client, name=client, scopes=SYSTEM_SCOPES))
-        tokens = Tokens(Keyring.open(self.key_file), self.url)
+        return client
+
+    def mint(self, client: str, *, tenant: str = "clinic") -> str:
+        """A good access token for it: any process with these keys takes it as its own."""
+        tokens = Tokens(Keyring.open(self.key_file), self._environment["CONTINUUM_PUBLIC_URL"])
         return tokens.mint(tenant, client, frozenset(SYSTEM_SCOPES.split()))
 
 
