@@ -29,6 +29,7 @@ from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
 from continuum.settings import Settings
 from gateway.context import ConnectedTemporal
+from gateway.hl7.telling import Hl7Answers
 from gateway.inbound.attention import Attention
 from gateway.inbound.relaying import AskRelay
 from gateway.relay import Relay
@@ -115,7 +116,8 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
         domain=settings.mail_domain,
         alarm_address=settings.alarm_address,
     )
-    return [asyncio.create_task(one.run(stop)) for one in (relay, asks, attention, digests, deliveries)]
+    beside = (relay, asks, attention, digests, deliveries, Hl7Answers(database))
+    return [asyncio.create_task(one.run(stop)) for one in beside]
 
 
 async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:
