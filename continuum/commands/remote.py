@@ -26,6 +26,10 @@ STAGES = {name.lower(): name for name in ("Intake", "Referral", "Therapy", "Post
 _MISTAKEN = {400, 413, 415, 429, 503}
 
 
+class Forbidden(Mistake):
+    """The token is good, and its owner may not do this. Of an action that is a refusal like any other."""
+
+
 @asynccontextmanager
 async def remote_desk(url: str, token_file: Path | None) -> AsyncIterator[RemoteDesk]:
     """The API at that address, with the token of the file or of the environment. Raises Mistake."""
@@ -149,6 +153,8 @@ class RemoteDesk:
                 headers={"Idempotency-Key": action_id, "Content-Type": "application/json"},
                 content=body.encode("utf-8"),
             )
+        except Forbidden as forbidden:
+            raise ActionRefused("NotAllowed", str(forbidden)) from None
         except ValueError:
             raise Mistake("--data holds what is no JSON") from None
         except httpx.TransportError:
@@ -192,7 +198,7 @@ class RemoteDesk:
         if answer.status_code == 401:
             return Mistake("the gateway does not take this token: it is over, or of somebody whom it does not know")
         if code == "forbidden":
-            return Mistake("whoever this token is of may not do this")
+            return Forbidden("whoever this token is of may not do this")
         if code == "not-found":
             return ActionRefused("NoSuchAction", "there is no action of that name, or none for people")
         if answer.status_code in _MISTAKEN:

@@ -105,6 +105,9 @@ class TestWhere:
         file = tmp_path / "author"
         file.write_text(desk.token("author"))
         one_line(await command("show", begun.journey, "--api", served.url, "--token-file", file), "may not do this")
+        file.write_text(desk.token("coordinator"))
+        acted = await command("act", begun.journey, "sign_screen", "--api", served.url, "--token-file", file, "--json")
+        assert (acted.code, acted.json["kind"]) == (1, "NotAllowed")
 
     async def test_nobody_there(self, served: Served, tmp_path: Path) -> None:
         with socket.socket() as taken:
