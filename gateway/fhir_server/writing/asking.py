@@ -11,8 +11,10 @@ from gateway.access import guard
 from gateway.answers import Problem
 from gateway.fhir_server.writing.answer import Answer
 from gateway.fhir_server.writing.delivery import Delivery
+from gateway.fhir_server.writing.naming import onlooker
 from gateway.inbound import Ask, Asked, Envelope, take_in
 from gateway.inbound.carrying_out import carry_out
+from records import orders
 from records.database import DatabaseAway
 from records.inbound import AskRow
 
@@ -28,11 +30,13 @@ class Settled:
     row: AskRow | None
     """None where the record went away after the message was stored."""
     repeated: bool
+    hidden: bool = False
+    """It turned out to be about a journey of which the caller may not know that it is there."""
 
     @property
     def done(self) -> bool:
-        """Whether the journey took it."""
-        return self.row is not None and self.row.status == "done"
+        """Whether the journey took it, and the caller may know."""
+        return self.row is not None and self.row.status == "done" and not self.hidden
 
     @property
     def journey(self) -> str | None:
@@ -59,16 +63,25 @@ async def ask(delivery: Delivery, envelope: Envelope, one: Ask) -> Settled:
         row = await carry_out(database, delivery.gateway.temporal, id_)
     except DatabaseAway:  # it is stored: the relay goes on with it
         row = None
-    settled = Settled(id_, row, repeated=taken.outcome == "duplicate")
-    if row is not None and row.status in ("refused", "dismissed"):
+    hidden = row is not None and one.about.journey is None and not await _may_see(delivery, row.journey)
+    settled = Settled(id_, row, repeated=taken.outcome == "duplicate", hidden=hidden)
+    if row is not None and not hidden and row.status in ("refused", "dismissed"):
         code = row.code if row.code in ("not-found", "not-supported") else "business-rule"
         raise Problem(422, code, row.reason or "a person decided that nothing follows from it")
     return settled
 
 
+async def _may_see(delivery: Delivery, journey: str | None) -> bool:
+    """Whether a journey that a patient's number led to may be known to the caller. Another sender's is theirs."""
+    who = onlooker(delivery.caller)
+    if journey is None or who.sender is None:
+        return True
+    return await orders.standing(delivery.gateway.database, who, journey) is not None
+
+
 def later(delivery: Delivery, settled: Settled) -> Answer:
     """The answer while it is not done: stored, and where to look."""
     row = settled.row
-    # Done, and yet answered like this: on a journey of which the caller may not know that it is there.
-    told = BY_A_PERSON if row is not None and row.status in ("quarantined", "dead", "done") else STORED
+    of_a_person = settled.hidden or (row is not None and row.status in ("quarantined", "dead"))
+    told = BY_A_PERSON if of_a_person else STORED
     return Answer(202, location=f"{delivery.base}/Task/{settled.id}", told=told)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.access import guard
+from gateway.access.policy import Policy
 from gateway.answers import Problem
 from gateway.fhir import IncomingReferral
 from gateway.fhir.decode import decode_object
@@ -26,6 +27,8 @@ from records import locating, orders
 from records.orders import Standing
 
 KIND = "ServiceRequest"
+PLACING = Policy(roles=frozenset({"physician", "coordinator"}), scope="ServiceRequest.c")
+"""Who may send an order, in whatever it comes."""
 CREATED = "stored; a journey begins"
 REVIEWED = "the same order with other content: kept for a person to review, nothing was merged"
 SEEN_BEFORE = "received before; nothing was changed"
@@ -47,6 +50,8 @@ async def place(
     delivery: Delivery, kind: str, referral: IncomingReferral, order: Resource | None, *, keep: bool = False
 ) -> Answer:
     """Take an order in. `keep`: whoever sent it wants an order that is there left as it is."""
+    if not PLACING.allows(delivery.caller):
+        raise Problem(403, "forbidden", "this caller may not send orders")
     envelope = delivery.envelope(kind, claimed=referral.source, key=delivery.idempotency_key or referral.transport_key)
     taken = await take_in(delivery.gateway.database, envelope, NewReferral(referral=referral))
     if taken.journey is not None:

@@ -14,7 +14,7 @@ from gateway.fhir_server.writing.asking import Settled, ask, later
 from gateway.fhir_server.writing.delivery import Delivery
 from gateway.fhir_server.writing.measuring import Said, answered, observed
 from gateway.fhir_server.writing.models import Observation, QuestionnaireResponse
-from gateway.fhir_server.writing.naming import Named, onlooker, seen
+from gateway.fhir_server.writing.naming import Named, about, seen
 from gateway.fhir_server.writing.placing import alone, versioned
 from gateway.inbound import Ask
 from records import orders
@@ -30,12 +30,12 @@ async def answer(delivery: Delivery) -> Answer:
     response = read_as(QuestionnaireResponse, node, ANSWERS)
     said = answered(response, delivery.received_at)
     named = _named(response.based_on, response.subject)
-    if not named and delivery.caller.journey is not None:
-        named = [("basedOn", Reference(reference=f"ServiceRequest/{delivery.caller.journey}"))]
-    about, standing = await seen(delivery, named, f"{ANSWERS}.subject")
+    if delivery.caller.kind == "patient":
+        named = _own(delivery, named)
+    whom, standing = await seen(delivery, named, f"{ANSWERS}.subject")
     name, data = action_for(said, standing, by_patient=delivery.caller.kind == "patient")
-    settled = await ask(delivery, delivery.envelope(ANSWERS), Ask(name=name, about=about, data=data))
-    if not await _may_see(delivery, settled) or settled.row is None:
+    settled = await ask(delivery, delivery.envelope(ANSWERS), Ask(name=name, about=whom, data=data))
+    if not settled.done or settled.row is None:
         return later(delivery, settled)
     id_ = str(settled.row.inbound)
     return await _made(delivery, settled, ANSWERS, id_, versioned(node, id_, 1, delivery.received_at.isoformat()))
@@ -46,14 +46,14 @@ async def observe(delivery: Delivery) -> Answer:
     node = alone(delivery, RESULT)
     result = read_as(Observation, node, RESULT)
     measure, value, at = observed(result)
-    about, _ = await seen(delivery, _named((*result.based_on, *result.focus), result.subject), f"{RESULT}.subject")
+    whom, _ = await seen(delivery, _named((*result.based_on, *result.focus), result.subject), f"{RESULT}.subject")
     if isinstance(value, float):
         data = {"scores": {measure.id: value}, "at": at.isoformat() if at else None}
-        asked = Ask(name="record_results", about=about, data=data)
+        asked = Ask(name="record_results", about=whom, data=data)
     else:
-        asked = Ask(name="record_scores", about=about, data={"scores": {measure.id: value}})
+        asked = Ask(name="record_scores", about=whom, data={"scores": {measure.id: value}})
     settled = await ask(delivery, delivery.envelope(RESULT), asked)
-    if not await _may_see(delivery, settled) or settled.journey is None:
+    if not settled.done or settled.journey is None:
         return later(delivery, settled)
     score = await orders.score_of_row(delivery.gateway.database, settled.journey, settled.seq or 0, measure.id)
     return await _made(delivery, settled, RESULT, (score or "").replace(":", "."), None)
@@ -78,12 +78,12 @@ def _named(orders_: tuple[Reference, ...], subject: Reference | None) -> list[Na
     return [*(("basedOn", one) for one in orders_), *([("subject", subject)] if subject is not None else [])]
 
 
-async def _may_see(delivery: Delivery, settled: Settled) -> bool:
-    """Whether it is done on a journey that this caller may know of. That another sender's patient has one is theirs."""
-    if not settled.done or settled.journey is None:
-        return False
-    who = onlooker(delivery.caller)
-    return who.sender is None or await orders.standing(delivery.gateway.database, who, settled.journey) is not None
+def _own(delivery: Delivery, named: list[Named]) -> list[Named]:
+    """A patient answers for themselves, whoever their answers name."""
+    journey = delivery.caller.journey
+    if about(named, delivery.base).journey not in (None, journey):
+        raise RefusedError("not-found", "there is no such order here", f"{ANSWERS}.basedOn")
+    return [("basedOn", Reference(reference=f"ServiceRequest/{journey}"))]
 
 
 async def _made(delivery: Delivery, settled: Settled, kind: str, id_: str, otherwise: Resource | None) -> Answer:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from gateway.access.caller import CallerRole
-from gateway.access.policy import policy
+from gateway.access.policy import marked, policy
 from gateway.fhir_server.registry import Interactions, Operation, declare, declare_system
 from gateway.fhir_server.writing import booking, bundles, messaging, placing, reporting, tasks
 from gateway.fhir_server.writing.answer import Answer
@@ -18,7 +18,7 @@ from gateway.fhir_server.writing.serving import served
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
 
-SENDERS: set[CallerRole] = {"physician", "coordinator"}
+SENDERS: set[CallerRole] = set(placing.PLACING.roles)
 CARERS: set[CallerRole] = {"coordinator", "therapist"}
 PROCESS_MESSAGE = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
 
@@ -99,7 +99,7 @@ _UPDATED = _answers(200, 202, 404, 412, 428)
 
 
 @router.post("/ServiceRequest", status_code=201, responses=_CREATED, openapi_extra=_BODY)
-@policy(roles=SENDERS, scope="ServiceRequest.c")
+@marked(placing.PLACING)
 async def create_service_request(request: Request) -> Response:
     """A referral."""
     return await served(request, placing.KIND, placing.create)
@@ -174,7 +174,7 @@ async def take_bundle(request: Request) -> Response:
 
 
 @router.post("/$process-message", responses=_answers(200, 202, 404, 412), openapi_extra=_BODY)
-@policy(roles=SENDERS, scope="ServiceRequest.c")
+@marked(placing.PLACING)
 async def process_message(request: Request) -> Response:
     """A message Bundle; its answer is one too."""
     return await served(request, messaging.KIND, bundles.take_message)

@@ -82,7 +82,7 @@ async def _fulfil(delivery: Delivery, message: Message, task: Task, focus: Refer
         answer = await place(delivery, KIND, referral, message.entries[0].node)
         at = (answer.location or "").replace("/ServiceRequest/", f"/{KIND}/")
         body = {**answer.body, "status": "requested"} if answer.body and answer.status == 201 else None
-        return replace(answer, location=at, body=body)
+        return replace(answer, location=at, body=body, version=None, modified_at=None)
     _, standing = await seen(delivery, [("focus", focus)], f"{path}.focus")
     if standing is None:
         reason = "there is no such order here: send it first, contained in the Task, or in one transaction with it"

@@ -83,6 +83,16 @@ class TestBatch:
         )
         assert [e["response"]["status"].split()[0] for e in answer.json()["entry"]] == ["201", "403"]
 
+    async def test_who_may_not_send_an_order_cannot_wrap_one(self, door: Door) -> None:
+        number = new_number()
+        inside = {**order(number), "id": "o", "contained": []}
+        wrapped = task("fulfill", {"reference": "#o"}, contained=[inside])
+        therapist, narrow = door.person("therapist"), door.system("system/Task.c")
+        assert (await therapist.post("", bundle("transaction", *package(number)))).status_code == 403
+        assert (await therapist.post("/Task", wrapped)).status_code == 403
+        assert (await narrow.post("/Task", wrapped)).status_code == 403
+        assert await door.count("select count(*) from continuum.referral where referral_id like $1", f"%{number}") == 0
+
     async def test_every_entry_is_in_the_audit(self, door: Door, hospital: Sender) -> None:
         await hospital.post("", bundle("batch", *(entry("POST", "ServiceRequest", order(new_number())) for _ in "abc")))
         rows = await door.house.database.fetch(

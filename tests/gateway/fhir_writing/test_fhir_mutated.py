@@ -42,7 +42,7 @@ WHOLE: list[tuple[str, Any]] = [
         json.loads((FIXTURES / "bser" / "02-hypertension-with-coverage-and-consent.json").read_text("utf-8")),
     ),
 ]
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, 0, -1, 1e300, 10**390, "", CANARY, "\u202e\U0001f9b5"),
         *([], {}, [[]], [None], {"reference": CANARY}, {CANARY: 1}),

@@ -87,6 +87,13 @@ class TestResults:
             answer = await other.post("/Observation", pain(2, basedOn=[hidden]))
             assert (answer.status_code, issue(answer)["code"]) == (422, "not-found")
 
+    async def test_a_refusal_says_nothing_of_anothers_patient(self, house: House, door: Door) -> None:
+        number = new_number()
+        await placed(house, door.system(), number, reasonCode=[])
+        about = {"subject": {"identifier": {"system": MRN, "value": f"M-{number}"}}}
+        answer = await door.system().post("/QuestionnaireResponse", answers(4, **about))
+        assert (answer.status_code, "person" in issue(answer)["details"]["text"]) == (202, True)
+
     async def test_old_ones_are_for_a_person(self, treated: Treated) -> None:
         player, sender, _ = treated
         old = pain(9, basedOn=[at("ServiceRequest", player.journey)], effectiveDateTime="2020-01-01")
@@ -121,6 +128,11 @@ class TestAnswers:
             "select role, person from continuum.journal where journey = $1 order by seq desc limit 1", player.journey
         )
         assert dict(row) == {"role": "patient", "person": "patient"}
+        anothers = await link.post(
+            "/QuestionnaireResponse", answers(9, subject={"identifier": {"system": MRN, "value": "M-1"}})
+        )
+        assert anothers.status_code == 201, "whoever the answers name, they are the patient's own"
+        assert 9.0 in await scores(door, player.journey)
         other = await link.post("/QuestionnaireResponse", answers(8, basedOn=[at("ServiceRequest", "j" + "0" * 16)]))
         assert (other.status_code, issue(other)["code"]) == (422, "not-found")
         assert (await link.post("/Observation", pain(1))).status_code == 403
