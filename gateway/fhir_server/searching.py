@@ -144,6 +144,7 @@ class _Searching:
             after=after,
             by=query.sort,
             descending=query.descending,
+            computed=self.kind.heavy,
         )
 
     def _columns(self, query: Query) -> tuple[str, ...]:

@@ -129,6 +129,21 @@ class Within(Condition):
 
 
 @dataclass(frozen=True)
+class Through(Condition):
+    """The row of another view whose key the column has fulfils this. Of the same tenant: whose rows these are is asked
+    of the row that refers to it."""
+
+    column: str
+    view: str
+    of: Condition
+
+    def sql(self, arguments: list[Any]) -> str:
+        inner = self.of.sql(arguments)
+        keys = f"select v.key from continuum.fhir_{_name(self.view)} v where {inner}"  # noqa: S608 - names of ours
+        return f"{_column(self.column)} = any(array({keys}))"  # found first, and once
+
+
+@dataclass(frozen=True)
 class Not(Condition):
     """It is not so, or not known."""
 

@@ -93,10 +93,13 @@ select r.journey as key, r.journey as id, r.tenant, r.journey, r.sender, r.reque
 from continuum.referral r
 cross join lateral (
     select i.raw, i.path, i.protocol, i.recorded_at as updated_at, count(*) over () as version
-    from continuum.inbound i
-    where i.journey = r.journey and i.tenant = r.tenant and i.outcome in ('accepted', 'amendment')
-        or i.kind = 'ServiceRequest' and i.outcome = 'asked'
-            and i.id in (select a.inbound from continuum.ask a where a.journey = r.journey and a.tenant = r.tenant)
+    from (
+        select raw, path, protocol, recorded_at, id from continuum.inbound
+        where journey = r.journey and outcome in ('accepted', 'amendment') -- a journey's id is of one tenant
+        union all
+        select m.raw, m.path, m.protocol, m.recorded_at, m.id
+        from continuum.ask a join continuum.inbound m on m.id = a.inbound
+        where a.journey = r.journey and a.tenant = r.tenant and m.kind = 'ServiceRequest' and m.outcome = 'asked') i
     order by i.recorded_at desc, i.id limit 1) sent
 cross join lateral (select exists (
     select from continuum.ask a where a.journey = r.journey and a.name = 'request_cancellation') as yes) stopped;
@@ -204,7 +207,7 @@ where a.sender is not null and not (
 union all
 -- For staff alone: no sender, nobody's own.
 select t.id, continuum.fhir_id(t.id), t.tenant, t.journey, null, null,
-    t.kind, t.seq, coalesce(w.recorded_at, t.opened_at),
+    t.kind, t.seq::bigint, coalesce(w.recorded_at, t.opened_at),
     case
         when t.settled_at is null then
             case when t.owner like 'person:%' or t.acknowledged_by is not null then 'work-accepted' else 'work-requested' end
@@ -227,6 +230,9 @@ from continuum.task t
 left join continuum.referral r on r.journey = t.journey
 left join continuum.journey j on j.id = t.journey
 left join continuum.journal w on w.journey = t.journey and w.seq = t.seq;
+
+-- What a physician, known by their verified address, may see.
+create index referral_requester on continuum.referral (tenant, lower(requester_email));
 
 create view continuum.fhir_appointment as
 select v.id as key, continuum.fhir_id(v.id) as id, v.tenant, v.journey, r.sender, r.requester_email as email,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from activities.replies import BSER_STATUS, BSER_WORDS
@@ -81,5 +83,5 @@ def test_only_clinical_order_workflows_get_their_own_business_status() -> None:
 
 
 def test_whatever_a_journey_replies_has_a_state_of_that_status() -> None:
-    said = set(TaskStatus.__args__)
+    said = set(get_args(TaskStatus))
     assert said <= {state.cow for name, state in STATES.items() if not name.startswith(OTHERS)}

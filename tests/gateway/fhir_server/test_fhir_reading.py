@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from activities.replies import BSER_STATUS
+from gateway.access.caller import CallerRole
 from gateway.fhir import read_referral
 from gateway.fhir.incoming import IncomingReferral
 from gateway.fhir_server import content
@@ -174,8 +175,9 @@ async def test_an_unsigned_summary_is_not_the_referrers_yet(server: Server, live
 
 @pytest.mark.parametrize("path", ["Task", "Task/j1", "Questionnaire", "Binary/x", "Task/j1/$available-actions"])
 async def test_patients_and_authors_have_no_business_here(server: Server, path: str) -> None:
-    for role in ("patient", "operator"):
-        assert (await server.person(role).get(path)).status_code == 403  # type: ignore[arg-type]
+    outsiders: tuple[CallerRole, ...] = ("patient", "operator")
+    for role in outsiders:
+        assert (await server.person(role).get(path)).status_code == 403
     assert (await server.http.get(f"/fhir/{path}")).status_code == 401
 
 
