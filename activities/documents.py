@@ -11,7 +11,6 @@ from temporalio import activity
 
 from activities.signatures import DischargeSummary, Documents
 from activities.summary.compose import compose
-from activities.summary.pdf import as_pdf
 from activities.summary.text import as_text
 from care.pathway import Pathway
 from pathways import loader
@@ -52,6 +51,8 @@ class WrittenDocuments(Documents):
 
     def _write(self, course: dict[str, Any]) -> tuple[str, bytes]:
         written = compose(course, self._pinned(course["pathway"]))
+        from activities.summary.pdf import as_pdf  # fonts and shaping: a third of a second at the worker's start
+
         return as_text(written), as_pdf(written)
 
     def _pinned(self, label: str | None) -> Pathway | None:

@@ -43,7 +43,9 @@ async def play(p: Player) -> None:
     await stories.intake(p, "low_back_pain")
     plan = await stories.evaluate(p, nprs=8, odi=60, psfs=2, start_back="high")
     for n in range(1, VISITS):
-        scores: dict[str, Any] = {"nprs": 8 - n * 7 // (VISITS - 1), "odi": 60 - 48 * n // (VISITS - 1)} if n % 3 == 2 else {}
+        scores: dict[str, Any] = {}
+        if n % 3 == 2:
+            scores = {"nprs": 8 - n * 7 // (VISITS - 1), "odi": 60 - 48 * n // (VISITS - 1)}
         if n == VISITS - 1:
             scores |= {"psfs": 8, "home_programme": "independent"}
         await p.visit(after=await p.now() + timedelta(days=3), scores=scores)

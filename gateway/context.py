@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from fastapi import Request
 from temporalio.client import Client
 
 from gateway.access.settings import AccessSettings
 from records.database import Database
 from workflows.connection import connect
+
+if TYPE_CHECKING:  # the worker uses the rest of this, and would wait half a second for a web framework
+    from fastapi import Request
 
 CONNECT_SECONDS = 2.0
 

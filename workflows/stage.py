@@ -40,7 +40,7 @@ FAST_COMMIT = timedelta(seconds=2)
 LAST_WORDS = timedelta(seconds=30)
 PERSIST_WITHIN = timedelta(seconds=10)
 REMEMBERED_ACTIONS = 50
-REFUSALS = ["SlotTaken", "ActionReused"]
+REFUSALS = ("SlotTaken", "ActionReused")
 
 
 @dataclass(frozen=True)

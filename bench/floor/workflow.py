@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -50,13 +51,18 @@ class Floor:
     @workflow.run
     async def run(self, _: Start) -> None:
         while True:
-            due = self._due
+            armed = self._due
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._due < due, timeout=due - workflow.now(), timeout_summary="What is due next"
+                    partial(self._earlier_than, armed),
+                    timeout=armed - workflow.now(),
+                    timeout_summary="What is due next",
                 )
             if self._due <= workflow.now():
                 return
+
+    def _earlier_than(self, armed: datetime) -> bool:
+        return self._due < armed
 
     def _check(self, action: act.Action) -> None:
         if action.expected.stage != Stage.THERAPY:
