@@ -116,7 +116,7 @@ class People:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             raise NotAuthenticated from None
         algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
-        if algorithm not in self._algorithms or not isinstance(kid, str) or "crit" in header:
+        if algorithm not in self._algorithms or not isinstance(kid, str):
             raise NotAuthenticated
         if not isinstance(kind, str) or kind.lower() not in _TYPES:
             raise NotAuthenticated

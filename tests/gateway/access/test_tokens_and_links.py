@@ -112,7 +112,7 @@ def test_a_link_ends_and_every_letter_of_it_counts() -> None:
     token = mint_link(ring, "clinic", "j1", SOON)
     with pytest.raises(LinkRefused):
         verify_link(ring, token, now=SOON.timestamp() + 1)
-    for n in range(3, len(token) - 2):  # base64 has bits to spare in its last letters
+    for n in range(3, len(token.rstrip("=")) - 1):  # base64 has bits to spare in its last letter
         changed = token[:n] + ("A" if token[n] != "A" else "B") + token[n + 1 :]
         with pytest.raises(LinkRefused):
             verify_link(ring, changed)
