@@ -239,6 +239,42 @@ def test_a_merge_names_who_stays_and_who_was_merged() -> None:
     assert asked.about.patient == (*numbers(1005), IncomingIdentifier(system="urn:oid:2.999.77.2", value="NS-0999"))
 
 
+def test_a_record_is_not_merged_into_itself() -> None:
+    itself = fixture("adt_a40_merge").replace(b"MRG|NS-0999", b"MRG|NS-1005")
+    meaning = read(itself)
+    assert isinstance(meaning, Refused)
+    assert (meaning.code, meaning.path) == ("101", "MRG^1^1")
+
+
+def test_the_legal_name_goes_before_others() -> None:
+    raw = fixture("ref_i12_v2_5_1").replace(b"Testova^Maren^A^^^^L", b"Star^Stella^^^^^D~Testova^Maren^A^^^^L")
+    assert referral(raw).patient.family == "Testova"
+    unnamed = fixture("ref_i12_v2_5_1").replace(b"Testova^Maren^A^^^^L", b"Star^Stella^^^^^A~Testova^Maren")
+    assert referral(unnamed).patient.family == "Testova"
+
+
+def test_the_time_of_the_service_goes_before_that_of_people_and_of_the_schedule() -> None:
+    raw = fixture("siu_s12")
+    said = b"20261118093000+0400"
+    before_ais, ais, after_ais = raw.partition(b"AIS|")
+    service, aip, people = after_ais.partition(b"AIP")
+    elsewhere = b"20261201080000+0400"
+    other = before_ais.replace(said, elsewhere) + ais + service + aip + people.replace(said, elsewhere)
+    assert ask(other).data["starts_at"] == "2026-11-18T05:30:00Z"
+    only_schedule = before_ais
+    assert ask(only_schedule).data["starts_at"] == "2026-11-18T05:30:00Z"
+    assert ask(only_schedule).data["clinician"] is None
+    of_people = before_ais.replace(said, elsewhere) + aip + people
+    assert ask(of_people).data["starts_at"] == "2026-11-18T05:30:00Z"
+
+
+def test_an_appointment_without_an_authority_is_named_by_its_number_alone() -> None:
+    asked = ask(fixture("siu_s15").replace(b"AP-77^CADENCE", b"AP-77"))
+    assert asked.about.appointment == asked.data["number"] == "AP-77"
+    asked = ask(fixture("siu_s15").replace(b"AP-77^CADENCE", b""))
+    assert asked.about.appointment == "CADENCE|PL-77"
+
+
 def test_an_appointment() -> None:
     asked = ask(fixture("siu_s12"))
     assert asked.name == "book_appointment"

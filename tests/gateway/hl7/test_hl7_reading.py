@@ -201,6 +201,12 @@ def test_as_many_repetitions_as_allowed_are_read_and_no_more() -> None:
         pid.text(3)
 
 
+def test_codes_are_counted_while_they_are_read() -> None:
+    meaning = read_hl7(bomb_of_codes()).meaning
+    assert isinstance(meaning, Refused)
+    assert (meaning.code, meaning.path) == ("102", "DG1^1^3")
+
+
 # --- another reader, and everything that we have
 
 
