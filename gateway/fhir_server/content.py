@@ -5,6 +5,7 @@ They say of themselves what they are (`url`, `version`); an id is that of one ve
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -70,7 +71,7 @@ def all_of(name: str) -> dict[str, Resource]:
 async def read(request: Request, name: str, id: str, version: str | None = None) -> Response:  # noqa: A002
     """`read` and `vread`."""
     negotiation.check_acceptable(request)
-    resource = all_of(name).get(id)
+    resource = (await asyncio.to_thread(all_of, name)).get(id)
     if resource is None or version not in (None, str(VERSION)):
         raise Problem(404, "not-found", "there is nothing of that id")
     row = {"version": VERSION, "updated_at": None}
@@ -90,7 +91,8 @@ async def search(request: Request, name: str) -> Response:
         check_size(pairs)
     lenient = negotiation.lenient(request)
     used = cursor.pairs if cursor is not None else tuple(pair for pair in pairs if _known(name, *pair, lenient))
-    found = [one for one in all_of(name).values() if _fits(one, used)]
+    everything = await asyncio.to_thread(all_of, name)  # read from files the first time
+    found = [one for one in everything.values() if _fits(one, used)]
     count, only_count = _count(used)
     after = cursor.after.key if cursor is not None and cursor.after is not None else ""
     page = [one for one in found if one["id"] > after][: count + 1]

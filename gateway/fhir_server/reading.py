@@ -11,7 +11,7 @@ from gateway.access.policy import Policy
 from gateway.answers import Problem
 from gateway.context import gateway_of
 from gateway.fhir_server import negotiation
-from gateway.fhir_server.elements import Resource, Row, Setting
+from gateway.fhir_server.elements import Resource, Row, Setting, measures
 from gateway.fhir_server.resource_type import COMMON, ResourceType
 from gateway.fhir_server.search.values import ID
 from records import clients, fhir
@@ -37,6 +37,8 @@ def scope_of(caller: Caller) -> Scope:
 async def setting_of(request: Request) -> Setting:
     """Where we are, and the guide that the caller speaks."""
     gateway, caller = gateway_of(request), caller_of(request)
+    if not measures.cache_info().currsize:
+        await asyncio.to_thread(measures)  # our content is read from files once, while others are served
     profile: Profile = "cow"
     if caller.kind == "system":
         client = await clients.find(gateway.database, caller.id)
