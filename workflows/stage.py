@@ -29,7 +29,6 @@ with workflow.unsafe.imports_passed_through():
     from care.commit import Commit
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
-    from care.notice import Outgoing
     from care.steps import common, messages, tasks
     from workflows import attributes
 
@@ -41,19 +40,6 @@ LAST_WORDS = timedelta(seconds=30)
 PERSIST_WITHIN = timedelta(seconds=10)
 REMEMBERED_ACTIONS = 50
 REFUSALS = ("SlotTaken", "ActionReused")
-
-
-@dataclass(frozen=True)
-class _Tried:
-    """What an action's validator made: the draft, and of what it was made."""
-
-    digest: str
-    step: object
-    journey: Journey
-    outgoing: list[Outgoing]
-    """The one part of a journey that changes without a commit."""
-    at: datetime
-    draft: Draft
 
 
 @dataclass(frozen=True)
@@ -71,7 +57,6 @@ class StageWorkflow(Beginnings):
         super().__init__(journey)
         self._turn = asyncio.Lock()
         self._doing: dict[str, _Doing] = {}
-        self._tried: _Tried | None = None
         self._ready = False
 
     # --- the life of a stage
@@ -204,15 +189,10 @@ class StageWorkflow(Beginnings):
     # --- actions
 
     def check(self, action: A, step: Step[A]) -> None:
-        """Validator: try the step on a draft. Refuses with why, and what is right now.
-
-        The handler follows at once and mostly finds the journey as it was; then it takes this draft for its own. In a
-        replay there is no validator, and the handler makes the same draft itself.
-        """
+        """Validator: try the step on a draft that is thrown away. Refuses with why, and what is right now."""
         if self._known(action) or not self._ready:
             return
-        draft = self._attempt(action, step)
-        self._tried = _Tried(act.digest(action), step, self.journey, self.journey.outgoing, workflow.now(), draft)
+        self._attempt(action, step)
 
     async def carry_out(self, action: A, step: Step[A]) -> act.Answer:
         """Do it once. A repeat, in flight or later, gets the first one's answer."""
@@ -241,7 +221,7 @@ class StageWorkflow(Beginnings):
         return answer
 
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
-        draft = self._as_tried(action, step) or self._attempt(action, step)
+        draft = self._attempt(action, step)
         seq = self.journey.seq + 1  # the row that carries the action's id
         draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=self.journey.stage)
         for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
@@ -278,18 +258,6 @@ class StageWorkflow(Beginnings):
                 non_retryable=True,
             ) from None
         return draft
-
-    def _as_tried(self, action: A, step: Step[A]) -> Draft | None:
-        """The validator's draft, if it tried this step and nothing has changed since; it is given once."""
-        tried, self._tried = self._tried, None
-        if (
-            tried is not None
-            and (tried.digest, tried.step, tried.at) == (act.digest(action), step, workflow.now())
-            and tried.journey is self.journey
-            and tried.outgoing is self.journey.outgoing
-        ):
-            return tried.draft
-        return None
 
     def _known(self, action: act.Action) -> act.Answer | None:
         """The answer given to this action before. Raises when its id was used for something else."""
