@@ -63,6 +63,7 @@ ALSO: Mapping[str, str] = {
     "statements_per_decision": "SQL statements per decision, all activities",
     "history_bytes_per_journey": "History per journey, bytes",
     "database_bytes_per_journey": "PostgreSQL rows per journey, bytes",
+    "worker_ready_cpu_s": "CPU until the worker is ready, seconds",
     "worker_memory_mb": "Worker's memory when ready, MB",
     "memory_per_open_journey_kb": "Memory per open journey in the worker's cache, KB",
     "idle_worker_cpu_ms_per_s": "Worker CPU while nothing happens, ms per second",

@@ -24,9 +24,7 @@ async def test_what_is_forbidden_stays_forbidden_beside_runs_that_end(house: Hou
     """Runs of one type share a sandbox and run in several threads: one that ends must not open the door for another."""
 
     async def run(what: str, n: int) -> str:
-        return await house.client.execute_workflow(
-            Forbidden.run, what, id=f"{QUEUE}-{what}-{n}", task_queue=QUEUE, result_type=str
-        )
+        return await house.client.execute_workflow(Forbidden.run, what, id=f"{QUEUE}-{what}-{n}", task_queue=QUEUE)
 
     async with Worker(
         house.client,
