@@ -8,7 +8,7 @@ alter table continuum.referral
     add column matched boolean not null default true; -- whether codes and words were held against the pathways already
 create index patient_person on continuum.patient (tenant, birth_date, lower(family)); -- is it known already? (take_in)
 create index patient_identifiers on continuum.patient using gin (identifiers jsonb_path_ops);
-create index referral_sender on continuum.referral (tenant, sender, referral_id);
+create index referral_sender on continuum.referral (sender, tenant, referral_id);
 
 alter table continuum.inbound drop constraint inbound_outcome_check;
 alter table continuum.inbound
@@ -19,7 +19,8 @@ alter table continuum.inbound
     add column kind     text,        -- ServiceRequest, Task, REF^I12, ...
     add column code     text,        -- of a refusal, in the protocol's own terms
     add column repeats  uuid;        -- the message that this one repeats
-create index inbound_sender on continuum.inbound (tenant, sender, recorded_at);
+-- Not by tenant first: while the table has no statistics PostgreSQL takes any such index for the one by key.
+create index inbound_sender on continuum.inbound (sender, tenant, recorded_at);
 
 -- What a message asks of a journey, until it is done, refused, or a person has decided. `about` is how the message
 -- names its journey and may name a patient; `reason` never does.
