@@ -16,12 +16,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bench import content, crowd, figures, idle, rounds, starting, year
+from bench import content, crowd, figures, gateway, idle, rounds, starting, year
 from bench.stack import bench
 
 BUSY, CALM = 16, 4
 """People at once: for throughput and CPU, and for latency."""
-EVERYTHING = ("content", "year", "start", "rounds", "crowd")
+EVERYTHING = ("content", "year", "start", "rounds", "crowd", "gateway")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ async def measure(size: Size, parts: tuple[str, ...]) -> tuple[figures.Figures, 
     if "year" in parts:
         say("a year of back pain: twelve visits, five follow-ups")
         details["year"] = await year.measure()
-    if {"start", "rounds", "crowd"} & set(parts):
+    if {"start", "rounds", "crowd", "gateway"} & set(parts):
         async with bench() as stack:
             if "start" in parts:
                 say("starting a worker")
@@ -67,6 +67,11 @@ async def measure(size: Size, parts: tuple[str, ...]) -> tuple[figures.Figures, 
                 say(f"among {crowd.FEW} and among {size.crowd} open journeys")
                 details["crowd"] = await crowd.measure(
                     stack, many=size.crowd, seconds=size.crowd_seconds, windows=size.windows
+                )
+            if "gateway" in parts:
+                say("a referral taken in, beside a bare insert of the same bytes, in turn")
+                details["gateway"] = await gateway.measure(
+                    stack, rounds=size.rounds, connections=BUSY, seconds=size.seconds
                 )
     return {**named(details), "seconds": round(time.monotonic() - began)}, details
 
@@ -85,6 +90,8 @@ def named(details: dict[str, Any]) -> figures.Figures:
             found[f"decision_to_row_p95_ratio_{name}"] = calm[f"to_{floor}"]["decision_to_row_p95"]["median"]
         found |= {k: v for k, v in busy["sides"]["continuum"].items() if "to_row" not in k}
         found |= {k: v for k, v in calm["sides"]["continuum"].items() if "to_row" in k}
+    if one := details.get("gateway"):
+        found |= gateway.named(one)
     if one := details.get("crowd"):
         few, many = one["cpu_ms_per_decision_few"], one["cpu_ms_per_decision_many"]
         found[f"cpu_ratio_{one['many']}_to_{one['few']}"] = round(many["all"] / few["all"], 3)

@@ -44,6 +44,7 @@ TARGETS: Mapping[str, Target] = {
     "commits_per_decision": Target("Commits per decision", "most", 1),
     "worker_ready_s": Target("Worker ready, seconds", "most", 2),
     "journey_max_bytes": Target("A journey's state, bytes at most", "most", 64 * 1024),
+    "fhir_throughput_ratio_bare": Target("FHIR referrals taken in, of a bare insert's", "least", 0.5, 0.8),
     "cpu_ratio_10000_to_100": Target("CPU per decision, 10,000 open to 100", "most", 1.3),
 }
 
@@ -68,6 +69,24 @@ ALSO: Mapping[str, str] = {
     "memory_per_open_journey_kb": "Memory per open journey in the worker's cache, KB",
     "idle_worker_cpu_ms_per_s": "Worker CPU while nothing happens, ms per second",
     "idle_commits_per_s": "Commits while nothing happens, per second",
+    "fhir_cpu_ratio_bare": "Gateway CPU per FHIR referral, of the bare server's",
+    "fhir_per_second": "FHIR referrals per second, 16 senders at once",
+    "fhir_ms_p50": "FHIR referral to acknowledgement, p50, ms",
+    "fhir_ms_p95": "FHIR referral to acknowledgement, p95, ms",
+    "fhir_cpu_ms": "Gateway CPU per FHIR referral, ms",
+    "fhir_postgres_cpu_ms": "PostgreSQL CPU per FHIR referral, ms",
+    "bare_per_second": "Bare inserts per second",
+    "bare_ms_p50": "Bare insert to acknowledgement, p50, ms",
+    "bare_ms_p95": "Bare insert to acknowledgement, p95, ms",
+    "bare_cpu_ms": "Bare server's CPU per insert, ms",
+    "bare_postgres_cpu_ms": "PostgreSQL CPU per bare insert, ms",
+    "hl7_per_second": "HL7 v2 referrals per second, 16 connections",
+    "hl7_ms_p50": "HL7 v2 referral to AA, p50, ms",
+    "hl7_ms_p95": "HL7 v2 referral to AA, p95, ms",
+    "hl7_cpu_ms": "Gateway CPU per HL7 v2 referral, ms",
+    "hl7_postgres_cpu_ms": "PostgreSQL CPU per HL7 v2 referral, ms",
+    "hl7_parser_ms": "Reading an HL7 v2 referral, ms",
+    "hl7_parser_share_of_cpu": "Reading, of the gateway's CPU per HL7 v2 referral",
     "seconds": "This measurement took, seconds",
 }
 

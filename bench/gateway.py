@@ -13,7 +13,7 @@ import json
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,16 +146,17 @@ async def window(found: Bench, side: Side, *, connections: int, seconds: float) 
     return Window(heard, after[0] - before[0], after[1] - before[1])
 
 
-async def measure(*, rounds: int, connections: int, seconds: float) -> dict[str, Any]:
+async def measure(found: Bench, *, rounds: int, connections: int, seconds: float) -> dict[str, Any]:
     """All figures."""
-    async with bench() as found:
-        ours, bare, hl7 = await sides(found)
-        taken: dict[str, list[Window]] = {"fhir": [], "bare": [], "hl7": []}
-        for n in range(rounds + 1):
-            for name, side in (("fhir", ours), ("bare", bare), ("hl7", hl7)):
-                one = await window(found, side, connections=connections, seconds=seconds)
-                if n:  # the first round warms up
-                    taken[name].append(one)
+    ours, bare, hl7 = await sides(found)
+    taken: dict[str, list[Window]] = {"fhir": [], "bare": [], "hl7": []}
+    for n in range(rounds + 1):
+        for name, side in (("fhir", ours), ("bare", bare), ("hl7", hl7)):
+            one = await window(found, side, connections=connections, seconds=seconds)
+            if n:  # the first round warms up
+                taken[name].append(one)
+    for name in ("gateway", "bare"):
+        await found.stop(name)
     reading = parser_ms()
     return {
         "rounds": rounds,
@@ -206,6 +207,16 @@ def parser_ms() -> float:
     return 1000 * (time.process_time() - began) / count
 
 
+def named(found: Mapping[str, Any]) -> dict[str, float]:
+    """The figures by their plain names: of a ratio the median."""
+    left_out = ("rounds", "connections")
+    return {
+        name: value["median"] if isinstance(value, dict) else value
+        for name, value in found.items()
+        if name not in left_out
+    }
+
+
 def show(found: dict[str, Any]) -> None:
     """For people."""
     pair = found["fhir_throughput_ratio_bare"]
@@ -228,7 +239,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--json", action="store_true", help="all figures as one JSON document")
     options = parser.parse_args()
-    found = asyncio.run(measure(rounds=options.rounds, connections=options.connections, seconds=options.seconds))
+
+    async def alone() -> dict[str, Any]:
+        async with bench() as stack:
+            return await measure(stack, rounds=options.rounds, connections=options.connections, seconds=options.seconds)
+
+    found = asyncio.run(alone())
     if options.json:
         print(json.dumps(found, indent=2))
     else:
