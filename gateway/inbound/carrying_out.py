@@ -23,7 +23,7 @@ from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.context import Temporal, TemporalAway
 from gateway.inbound import deeds, register
 from gateway.inbound.decisions.decision import Decision, Nothing, Quarantine, Refuse, Wait
-from gateway.inbound.finding import Found, NotYet, Unclear, find
+from gateway.inbound.finding import Found, Nobody, NotYet, Unclear, find
 from gateway.inbound.meaning import About
 from records import inbound
 from records.database import Database, DatabaseAway
@@ -36,6 +36,8 @@ POISONED_AFTER = 5
 """Attempts at an ask that makes our own code fall over."""
 WAITED_LONG_ENOUGH = 40
 """Attempts at an ask whose journey never came: about a day and a half."""
+OF_A_FEED = frozenset({"hospital_event"})
+"""What a hospital tells of all its patients, most of whom are none of ours: no person has to look at those."""
 LONGEST_PAUSE = 3600.0
 MOVING = frozenset({"StageMoved", "VersionMoved", "NotBegun", "LadderMoved"})
 """Refusals that only mean: look again."""
@@ -84,7 +86,9 @@ async def _attempt(database: Database, temporal: Temporal, ask: AskRow, deadline
             await inbound.settle(database, ask.id, "quarantined", code="not-found", reason=reason)
         case NotYet(reason):
             await inbound.try_later(database, ask.id, pause(ask.attempts), reason)
-        case Unclear(reason):
+        case Nobody(reason) if ask.name in OF_A_FEED:
+            await inbound.settle(database, ask.id, "done", reason=reason, result={})
+        case Nobody(reason) | Unclear(reason):
             await inbound.settle(database, ask.id, "quarantined", code="not-found", reason=reason)
         case Found():
             await _act(database, temporal, ask, found, deadline)
@@ -110,6 +114,8 @@ async def _settle(
 async def _act(database: Database, temporal: Temporal, ask: AskRow, found: Found, deadline: timedelta) -> None:
     decided = await _decided(database, ask, found)
     match decided:
+        case Wait(reason) if ask.attempts >= WAITED_LONG_ENOUGH:
+            await _before_a_person(database, temporal, ask, found, reason, deadline)
         case Wait(reason):
             await inbound.try_later(database, ask.id, pause(ask.attempts), reason)
         case Quarantine(reason):

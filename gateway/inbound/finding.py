@@ -26,13 +26,20 @@ class NotYet:
 
 
 @dataclass(frozen=True, slots=True)
+class Nobody:
+    """No open journey is of a patient with these numbers."""
+
+    reason: str = "no open journey of a patient with these numbers"
+
+
+@dataclass(frozen=True, slots=True)
 class Unclear:
     """A person has to say which."""
 
     reason: str
 
 
-async def find(database: Database, tenant: str, sender: str | None, about: About) -> Found | NotYet | Unclear:
+async def find(database: Database, tenant: str, sender: str | None, about: About) -> Found | NotYet | Nobody | Unclear:
     """The journey that a message of this sender means."""
     if about.journey is not None:
         journey = await locating.by_id(database, tenant, about.journey)
@@ -54,7 +61,7 @@ async def find(database: Database, tenant: str, sender: str | None, about: About
             return _only(found, "the order's name stands for several referrals")
     found = await locating.open_by_patient(database, tenant, pairs(about.patient))
     if not found:
-        return Unclear("no open journey of a patient with these numbers")
+        return Nobody()
     return _only(found, "the patient has several open journeys")
 
 

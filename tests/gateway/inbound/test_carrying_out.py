@@ -19,7 +19,7 @@ from gateway.fhir.incoming import IncomingIdentifier
 from gateway.inbound import About, Ask, Asked, Envelope, NewReferral, Taken, take_in
 from gateway.inbound import deeds as deeds_module
 from gateway.inbound.attention import Attention
-from gateway.inbound.carrying_out import POISONED_AFTER, attempt, carry_out
+from gateway.inbound.carrying_out import POISONED_AFTER, WAITED_LONG_ENOUGH, attempt, carry_out
 from gateway.inbound.meaning import source_of
 from records import inbound, journeys
 from records.inbound import AskRow
@@ -236,3 +236,25 @@ async def test_a_poison_message_is_put_aside_and_can_be_replayed_after_the_fix(
 
 def test_every_deed_has_a_name_that_no_action_has() -> None:
     assert not set(ACTIONS) & set(deeds_module.OF_A_JOURNEY)
+
+
+async def test_stays_of_patients_who_are_none_of_ours_trouble_nobody(house: House) -> None:
+    numbers = (IncomingIdentifier(system=MRN, value=f"nobody-{number()}"),)
+    event = {"event": "admitted", "at": datetime.now(UTC).isoformat()}
+    asked = await ask(house, Ask(name="hospital_event", about=About(patient=numbers), data=event))
+    row = await settled(house, asked.asks[0])
+    assert (row.status, row.reason) == ("done", "no open journey of a patient with these numbers")
+
+
+async def test_what_waits_in_vain_comes_before_a_person(house: House) -> None:
+    journey, _ = await refer(house)
+    await begun(house, journey)
+    cancelled = {"number": f"AP-{number()}", "reason": "patient"}
+    asked = await ask(house, Ask(name="cancel_appointment", about=About(journey=journey), data=cancelled))
+    temporal = ConnectedTemporal(house.client)
+    row = await carry_out(house.database, temporal, asked.asks[0])
+    assert row is not None
+    assert (row.status, row.reason) == ("waiting", "the appointment is not known yet")
+    await attempt(house.database, temporal, row.model_copy(update={"attempts": WAITED_LONG_ENOUGH}))
+    assert (await settled(house, asked.asks[0])).status == "quarantined"
+    assert "review_message" in {t["kind"] for t in await journeys.open_tasks(house.database, "clinic", journey)}
