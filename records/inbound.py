@@ -80,7 +80,7 @@ async def take_in(database: Database, message: NewMessage, raw: bytes) -> Stored
     bytes: a duplicate. Same referral, other bytes: an amendment, for review. Same delivery (transport key), other
     bytes: a conflict, which is kept and changes nothing.
     """
-    found = await database.value("select continuum.take_in($1, $2)", message.model_dump(mode="json"), raw)
+    found = await database.value("select continuum.take_in($1::text::jsonb, $2)", message.model_dump_json(), raw)
     return Stored.model_validate(found)
 
 
