@@ -52,7 +52,11 @@ def activities(database: Database, settings: Settings) -> list[Callable[..., Any
     clinics = PostgresClinics(database, must_be_signed=settings.pathways_must_be_signed)
     content = PathwayLibrary(must_be_signed=settings.pathways_must_be_signed)
     messages = MailMessages(
-        database, Mail(settings.mail()), domain=settings.mail_domain, alarm_address=settings.alarm_address
+        database,
+        Mail(settings.mail()),
+        domain=settings.mail_domain,
+        alarm_address=settings.alarm_address,
+        sent_log=settings.sent_log,
     )
     documents = WrittenDocuments(database)
     return [
@@ -101,7 +105,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 def loops(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> list[asyncio.Task[None]]:
     """What runs beside the worker, on the machine's clock, until stopped; tests use the same."""
     digests = Digests(
-        database, Mail(settings.mail()), domain=settings.mail_domain, after_seconds=settings.digest_seconds
+        database,
+        Mail(settings.mail()),
+        domain=settings.mail_domain,
+        after_seconds=settings.digest_seconds,
+        sent_log=settings.sent_log,
     )
     attention = Attention(
         database, Mail(settings.mail()), domain=settings.mail_domain, every_seconds=settings.digest_seconds

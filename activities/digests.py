@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
 from activities.addresses import addressed
-from activities.messages import CUT_OFF, NO_ADDRESS
+from activities.messages import CUT_OFF, NO_ADDRESS, leaving, send_noted
 from channels.ids import MessageIds
 from channels.mail import Letter, Mail
+from channels.sent_log import SentLog
 from channels.templates import Filled, Item, language_for, render, render_digest
 from records import digests
 from records.database import Database
@@ -46,12 +48,14 @@ class Digests:
         domain: str,
         after_seconds: float,
         retry_seconds: float = RETRY_SECONDS,
+        sent_log: Path | None = None,
     ) -> None:
         self._database = database
         self._mail = mail
         self._ids = MessageIds(domain)
         self._after = after_seconds
         self._retry = retry_seconds
+        self._log = SentLog(sent_log)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped. What fails now is tried again in a moment; nothing ends the loop."""
@@ -106,11 +110,13 @@ class Digests:
         if address is None:
             await digests.mark(self._database, ids, "failed", NO_ADDRESS)
             return True
-        message_id = self._ids.of(*ids)
+        message_id = self._ids.of(*(n.mark for n in mine))
         await digests.name(self._database, ids, message_id)
         ladders = {n.escalation for n in mine}
         filled = _worded(mine)
-        sent = await self._mail.send(
+        sent = await send_noted(
+            self._mail,
+            self._log,
             Letter(
                 message_id=message_id,
                 to=address,
@@ -119,7 +125,8 @@ class Digests:
                 date=max(n.send_after for n in mine),
                 language=filled.language,
                 references=self._ids.thread(ladders.pop()) if len(ladders) == 1 else None,
-            )
+            ),
+            [leaving(n) for n in mine],
         )
         await digests.mark(self._database, ids, "queued" if sent.outcome == "later" else sent.outcome, sent.reason)
         return sent.reached

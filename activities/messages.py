@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 from temporalio import activity
@@ -15,6 +17,7 @@ from care.directory import Resolved
 from care.notice import NOTICES, Notice
 from channels.ids import MessageIds
 from channels.mail import Letter, Mail, Sent
+from channels.sent_log import Leaving, SentLog
 from channels.templates import Filled, language_for, render
 from records import notices
 from records.database import Database, DatabaseAway
@@ -33,11 +36,14 @@ ALARM_WAITS_SECONDS = 2.0
 class MailMessages(Messages):
     """Sends by mail, with a row before each attempt and its outcome after it."""
 
-    def __init__(self, database: Database, mail: Mail, *, domain: str, alarm_address: str) -> None:
+    def __init__(
+        self, database: Database, mail: Mail, *, domain: str, alarm_address: str, sent_log: Path | None = None
+    ) -> None:
         self._database = database
         self._mail = mail
         self._ids = MessageIds(domain)
         self._alarm_address = alarm_address
+        self._log = SentLog(sent_log)
         self._left: dict[str, Sent] = {}
         """Alarms that have left and of which there is no row yet: a record that is away makes no flood of them."""
 
@@ -63,11 +69,12 @@ class MailMessages(Messages):
         elif notice.status == "sending" and not resend:
             sent = Sent(outcome="uncertain", reason=CUT_OFF)
         else:
-            message_id = self._ids.of(notice.id)
+            message_id = self._ids.of(notice.mark)
             attempt = await notices.claim(self._database, notice.id, message_id, again=resend)
             if not attempt:
                 return Sent(outcome="sent")
-            sent = await self._mail.send(self._letter(notice, notice.email, message_id))
+            letter = self._letter(notice, notice.email, message_id)
+            sent = await send_noted(self._mail, self._log, letter, [leaving(notice)])
             if sent.outcome == "uncertain" and resend and attempt < MAY_BE_TWO:
                 sent = Sent(outcome="later", reason=sent.reason)
         await notices.mark(self._database, notice.id, _status(sent), sent.reason)
@@ -97,12 +104,16 @@ class MailMessages(Messages):
     async def _raise(self, notice: Notice, tenant: str, journey: str) -> Sent:
         name, address = "clinician on call", self._alarm_address
         attempt, message_id, language = 0, self._ids.of(notice.id), language_for([])
+        digest = ""
         try:
             async with asyncio.timeout(ALARM_WAITS_SECONDS):
                 if (known := await notices.status(self._database, notice.id)) in ("sent", "failed", "uncertain"):
                     return Sent(outcome=known)
                 to = await self._on_call(tenant, journey, notice)
                 await notices.add_alarm(self._database, tenant, journey, notice)
+                if (known := await notices.status(self._database, notice.id)) == "sent":  # before a restore
+                    return Sent(outcome=known)
+                digest = await notices.digest(self._database, notice.id)
                 if to is not None and to.email is not None:
                     name, address, language = to.name, to.email, language_for([to.language])
                     await notices.resolved(self._database, tenant, {notice.id: (to.id, to.why)})
@@ -110,7 +121,8 @@ class MailMessages(Messages):
         except (DatabaseAway, TimeoutError):
             log.warning("alarm_without_record", journey=journey)
         filled = render(notice.template, notice.facts, journey=journey, name=name, language=language)
-        sent = await self._mail.send(_letter(filled, message_id, address, notice))
+        letter = _letter(filled, message_id, address, notice)
+        sent = await send_noted(self._mail, self._log, letter, [Leaving(notice=notice.id, digest=digest)], anyway=True)
         if sent.outcome == "later" or (sent.outcome == "uncertain" and attempt < MAY_BE_TWO):
             raise ApplicationError(f"the alarm has not certainly left: {sent.reason}", type="MailAway")
         return sent
@@ -123,6 +135,25 @@ class MailMessages(Messages):
             log.warning("directory_unreadable")
             return None
         return resolved(directory, notice.to, notice.send_after, clinic=clinic)
+
+
+async def send_noted(
+    mail: Mail, log: SentLog, letter: Letter, notices: Sequence[Leaving], *, anyway: bool = False
+) -> Sent:
+    """One attempt, with a line in the log before and after it. What cannot be noted leaves only if it must."""
+    try:
+        log.note("trying", letter.message_id, notices)
+    except OSError:
+        if not anyway:
+            return Sent(outcome="later", reason="the log of what has left cannot be written", reached=False)
+    sent = await mail.send(letter)
+    log.ended(sent.outcome, letter.message_id, notices)
+    return sent
+
+
+def leaving(notice: notices.Queued) -> Leaving:
+    """What the log says of it."""
+    return Leaving(notice=notice.id, digest=notice.digest)
 
 
 def _letter(

@@ -7,6 +7,7 @@ from typing import Any
 
 from care.actor import Actor
 from care.journey import Journey, Outcome, Stage
+from care.keeping import Kept
 from care.model import Model
 from care.notice import Notice, Reply, Stopped
 from care.plan import PlanOfCare
@@ -60,6 +61,8 @@ class Commit(Model):
     stopped: tuple[Stopped, ...] = ()
     last_state: Journey | None = None
     """For a decision that closes the journey: the journey as it stood before, should the closing be a mistake."""
+    kept: Kept | None = None
+    """For one that leaves it open: the journey as it stands now, should Temporal lose it."""
 
     @property
     def says_nothing(self) -> bool:

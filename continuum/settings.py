@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     smtp_tls: Literal["none", "starttls", "implicit"] = "none"
     alarm_address: str = "on-call@clinic.example"
     """Where alarms go when the directory cannot be read."""
+    sent_log: Path | None = None
+    """A file that keeps what has left, should the database be restored from a backup; None: nothing is kept."""
     digest_seconds: float = 300.0
     """Reminders to one address that come within so long go out in one mail."""
     pathways_must_be_signed: bool = True

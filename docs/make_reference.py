@@ -74,6 +74,7 @@ SETTINGS = {
     "smtp_password_file": "a file with the password for that name",
     "smtp_tls": "whether the connection to the mail server is encrypted, and how",
     "alarm_address": "where a red flag's alarm goes when the directory cannot be read",
+    "sent_log": "A file that keeps which messages left, should the database be restored from a backup; without one nothing is kept",
     "digest_seconds": "so many seconds a reminder to staff waits for others, to go out in one mail with them",
     "pathways_must_be_signed": "whether only pathways that a clinician has signed may be suggested and chosen; "
     "`continuum up` and `continuum demo` work with drafts and mark them",

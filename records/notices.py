@@ -37,10 +37,20 @@ class Queued(BaseModel):
     email: str | None
     languages: list[str]
     """Of the person who reads it, BCP 47, most wanted first; empty where it is not known."""
+    series: int = 0
+    """0, unless another message left under the same id before a restore."""
+    digest: str = ""
+    """Of what it says and to whom."""
+
+    @property
+    def mark(self) -> str:
+        """What its Message-ID is made from."""
+        return self.id if self.series == 0 else f"{self.id} {self.series}"
 
 
 ADDRESSED = """
     select n.id, n.tenant, n.journey, j.clinic, n.recipient, n.template, n.facts, n.send_after, n.status, n.escalation,
+           n.series, continuum.notice_digest(n.recipient, n.template, n.facts) as digest,
            case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
                 when n.recipient = 'referrer' then r.requester->>'name' end as name,
            case when n.recipient = 'patient' then p.email
@@ -180,6 +190,14 @@ async def add_alarm(database: Database, tenant: str, journey: str, notice: Notic
         notice.facts,
         notice.send_after,
     )
+
+
+async def digest(database: Database, notice: str) -> str:
+    """Of what a notice says and to whom; empty where there is none of that id."""
+    found: str | None = await database.value(
+        "select continuum.notice_digest(recipient, template, facts) from continuum.notice where id = $1", notice
+    )
+    return found or ""
 
 
 async def status(database: Database, notice: str) -> Status | None:

@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from care.commit import Commit
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
+    from care.keeping import kept
     from care.steps import common, messages, tasks
     from workflows import attributes
 
@@ -57,6 +58,7 @@ class StageWorkflow(Beginnings):
         super().__init__(journey)
         self._turn = asyncio.Lock()
         self._doing: dict[str, _Doing] = {}
+        self._base: tuple[object, ...] = ()
         self._ready = False
 
     # --- the life of a stage
@@ -284,7 +286,7 @@ class StageWorkflow(Beginnings):
         the write, the next one makes the same decision again and finds it written. A stalled database holds the
         workflow task for two seconds at most; then a regular activity goes on trying.
         """
-        commit = draft.commit()
+        commit = self._with_journey(draft)
         if commit.says_nothing:
             return self._done(draft, commit)
         try:
@@ -306,7 +308,7 @@ class StageWorkflow(Beginnings):
         could stand in the journal while the update that caused it was lost with the task; so this is a regular
         activity, whose scheduling makes the update durable first.
         """
-        commit = draft.commit()
+        commit = self._with_journey(draft)
         retry = RetryPolicy(maximum_interval=RETRY_AT_MOST, non_retryable_error_types=REFUSALS)
         try:
             await self._persist(commit, retry)
@@ -326,9 +328,21 @@ class StageWorkflow(Beginnings):
             retry_policy=retry,
         )
 
+    def _with_journey(self, draft: Draft) -> Commit:
+        """The commit, with the journey as it stands after it: from that it goes on, should Temporal lose it.
+
+        What rarely changes goes with a run's first commit, and where it has changed. A replay writes nothing.
+        """
+        commit = draft.commit()
+        if commit.says_nothing or commit.status == "closed" or workflow.unsafe.is_replaying():
+            return commit
+        journey = draft.journey.model_copy(update={"alarms": list(self.alarms.values())})
+        return commit.model_copy(update={"kept": kept(journey, with_base=not _same(_base_of(journey), self._base))})
+
     def _done(self, draft: Draft, commit: Commit) -> Commit:
         """Only now is it true here."""
         self.journey = draft.journey
+        self._base = _base_of(draft.journey)
         self.forget_sent()
         self._show(commit)
         return commit
@@ -340,6 +354,15 @@ class StageWorkflow(Beginnings):
             return
         if changed := attributes.changes(workflow.info().typed_search_attributes, attributes.of(commit)):
             workflow.upsert_search_attributes(changed)
+
+
+def _base_of(journey: Journey) -> tuple[object, ...]:
+    return journey.pathway, journey.calendar, journey.rules
+
+
+def _same(now: tuple[object, ...], before: tuple[object, ...]) -> bool:
+    """By identity: these never change themselves, and to compare a whole pathway takes long."""
+    return len(now) == len(before) and all(one is other for one, other in zip(now, before, strict=True))
 
 
 def _summary(commit: Commit) -> str:

@@ -88,6 +88,11 @@ class Folder:
         return self.root / "temporal.db"
 
     @property
+    def sent_log(self) -> Path:
+        """What has left the house (`channels/sent_log.py`): a backup is older than it."""
+        return self.root / "sent.log"
+
+    @property
     def mail(self) -> Path:
         """One .eml file per message."""
         return self.root / "mail"

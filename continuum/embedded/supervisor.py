@@ -58,6 +58,7 @@ def worker_environment(stack: Stack, folder: Folder) -> dict[str, str]:
         "CONTINUUM_DIR": str(folder.root),
         "CONTINUUM_DATABASE_URL": database_url(folder, stack.postgres_port, "app", with_password=False),
         "CONTINUUM_DATABASE_PASSWORD_FILE": str(folder.secrets / "app"),
+        "CONTINUUM_SENT_LOG": str(folder.sent_log),
         "CONTINUUM_SMTP_HOST": stack.smtp_host,
         "CONTINUUM_SMTP_PORT": str(stack.smtp_port),
         # Drafts may be used, and are marked as drafts wherever they are shown.

@@ -1,0 +1,52 @@
+"""A journey as the record keeps it: small enough to be written with every decision, whole enough to go on from.
+
+What a pathway, a clinic's calendar and the house's rules say is most of a journey's bytes and changes rarely: it is
+kept beside the rest, and written only when it is another. Both are JSON, compressed, as text that may travel in JSON.
+"""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode, b64encode
+
+from pydantic_core import from_json
+
+from care.journey import Journey
+from care.model import Model
+
+RARELY_CHANGES = {"pathway", "calendar", "rules"}
+FASTEST = 1
+"""Of zlib's levels: the others take longer for hardly fewer bytes."""
+
+
+class Kept(Model):
+    """A journey as it stands after a decision. `base` is what rarely changes; None: as it was kept before."""
+
+    state: str
+    base: str | None = None
+
+
+def kept(journey: Journey, *, with_base: bool) -> Kept:
+    """The journey, to be written down."""
+    return Kept(
+        state=_packed(journey.model_dump_json(exclude=RARELY_CHANGES)),
+        base=_packed(journey.model_dump_json(include=RARELY_CHANGES)) if with_base else None,
+    )
+
+
+def unpacked(state: bytes, base: bytes) -> Journey:
+    """The journey that was kept. Raises ValueError where that is none."""
+    try:
+        parts = from_json(zlib.decompress(base)) | from_json(zlib.decompress(state))
+    except (zlib.error, TypeError) as damaged:
+        raise ValueError("what was kept of this journey is damaged") from damaged
+    return Journey.model_validate(parts)
+
+
+def as_bytes(text: str) -> bytes:
+    """What the record stores of it."""
+    return b64decode(text)
+
+
+def _packed(text: str) -> str:
+    return b64encode(zlib.compress(text.encode(), FASTEST)).decode("ascii")
