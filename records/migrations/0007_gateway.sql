@@ -123,7 +123,9 @@ declare
     first record;
     earlier record;
     before uuid;
+    person jsonb;
     known uuid[];
+    whom uuid;
     asks jsonb := '[]';
 begin
     if said <> 'refused' then
@@ -146,35 +148,37 @@ begin
     end if;
 
     if said = 'accepted' then
-        insert into referral (journey, tenant, source, referral_id, sha256, inbound, sender, patient_reference,
-                              birth_date, gender, requester, requester_email, texts, codes, facts, matched, received_at)
-        values (o->>'journey', here, from_, o->>'referral_id', digest, message, d->>'sender', o->>'patient_reference',
-                o->>'birth_date', o->>'gender', o->'requester', o->>'requester_email', o->'texts', o->'codes',
-                o->'facts', (o->>'matched')::boolean, (d->>'received_at')::timestamptz)
-        on conflict (tenant, source, referral_id) do nothing returning journey into whose;
+        person := o->'patient';
+        if person <> 'null' then
+            -- The same number of the same authority, name and birth date: the patient is in the register already.
+            select array_agg(p.id) into known from patient p
+            where p.tenant = here and p.merged_into is null and p.birth_date = person->>'birth_date'
+              and lower(p.family) = lower(person->>'family') and exists (
+                  select 1 from jsonb_array_elements(person->'identifiers') as n
+                  where n->>'system' is not null and p.identifiers @> jsonb_build_array(n));
+            whom := case when cardinality(known) = 1 then known[1] else gen_random_uuid() end;
+        end if;
+        with placed as (
+            insert into referral (journey, tenant, source, referral_id, sha256, inbound, sender, patient,
+                                  patient_reference, birth_date, gender, requester, requester_email, texts, codes, facts,
+                                  matched, received_at)
+            values (o->>'journey', here, from_, o->>'referral_id', digest, message, d->>'sender', whom,
+                    o->>'patient_reference', o->>'birth_date', o->>'gender', o->'requester', o->>'requester_email',
+                    o->'texts', o->'codes', o->'facts', (o->>'matched')::boolean, (d->>'received_at')::timestamptz)
+            on conflict (tenant, source, referral_id) do nothing returning journey
+        ), entered as (
+            insert into patient (id, tenant, identifiers, family, given, birth_date, gender, phone, email, languages)
+            select whom, here, person->'identifiers', person->>'family', person->>'given', person->>'birth_date',
+                   person->>'gender', person->>'phone', person->>'email', person->'languages'
+            from placed where person <> 'null' and cardinality(known) is distinct from 1
+        )
+        select journey from placed into whose;
         if whose is null then
             select r.journey, r.sha256 into first from referral r
             where r.tenant = here and r.source = from_ and r.referral_id = o->>'referral_id';
             whose := first.journey;
             said := case when first.sha256 = digest or exists (
                 select 1 from inbound i where i.journey = whose and i.sha256 = digest) then 'duplicate' else 'amendment' end;
-        elsif o->'patient' <> 'null' then
-            -- The same number of the same authority, name and birth date: the patient is in the register already.
-            select array_agg(p.id) into known from patient p
-            where p.tenant = here and p.merged_into is null and p.birth_date = o->'patient'->>'birth_date'
-              and lower(p.family) = lower(o->'patient'->>'family') and exists (
-                  select 1 from jsonb_array_elements(o->'patient'->'identifiers') as n
-                  where n->>'system' is not null and p.identifiers @> jsonb_build_array(n));
-        end if;
-        if said = 'accepted' and cardinality(known) = 1 then
-            update referral r set patient = known[1] where r.journey = whose;
-        elsif said = 'accepted' and o->'patient' <> 'null' then
-            with person as (
-                insert into patient (tenant, identifiers, family, given, birth_date, gender, phone, email, languages)
-                select here, p->'identifiers', p->>'family', p->>'given', p->>'birth_date', p->>'gender', p->>'phone',
-                       p->>'email', p->'languages'
-                from (select o->'patient' as p) one returning id)
-            update referral r set patient = person.id from person where r.journey = whose;
         end if;
     elsif said = 'asked' then
         insert into ask (id, inbound, tenant, sender, name, about, data, actor, note, asked_at)
