@@ -31,6 +31,9 @@ class RegisteredClient(BaseModel):
     """`MSH-3|MSH-4` of its HL7 v2 messages."""
     certificate: str | None = None
     """SHA-256 of its TLS client certificate, hex."""
+    hl7_answers: str | None = None
+    """Where it takes our HL7 v2 messages, `host:port`; None: nowhere."""
+    hl7_answers_tls: bool = True
     profile: Profile = "cow"
     active: bool = True
 
@@ -41,8 +44,8 @@ class ClientExists(Exception):  # noqa: N818 - what is the case
 
 _ADD = """
 insert into continuum.client (tenant, id, name, scopes, jwks, jwks_url, organisation, hl7_senders, certificate, profile,
-                              active)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                              active, hl7_answers, hl7_answers_tls)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 
 
@@ -73,7 +76,7 @@ async def add(database: Database, client: RegisteredClient) -> None:
         await database.execute(
             _ADD,
             *(c.tenant, c.id, c.name, c.scopes, c.jwks, c.jwks_url, c.organisation, list(c.hl7_senders), c.certificate),
-            *(c.profile, c.active),
+            *(c.profile, c.active, c.hl7_answers, c.hl7_answers_tls),
         )
     except DatabaseRefused as refused:
         if refused.sqlstate == UNIQUE_VIOLATION:
@@ -88,6 +91,15 @@ async def set_keys(
     row = await database.value(
         "update continuum.client set jwks = $3, jwks_url = $4 where tenant = $1 and id = $2 returning id",
         *(tenant, client, jwks, jwks_url),
+    )
+    return row is not None
+
+
+async def set_hl7_answers(database: Database, tenant: str, client: str, address: str | None, *, tls: bool) -> bool:
+    """Say where a client takes our HL7 v2 messages; whether there is such a client."""
+    row = await database.value(
+        "update continuum.client set hl7_answers = $3, hl7_answers_tls = $4 where tenant = $1 and id = $2 returning id",
+        *(tenant, client, address, tls),
     )
     return row is not None
 

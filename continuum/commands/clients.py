@@ -23,6 +23,7 @@ from gateway.access.assertions import ALGORITHMS
 from gateway.access.jwks import KeySetWrong, read_key_set, the_key
 from gateway.access.scopes import ScopeUnknown, written
 from records import clients as stored
+from records import hl7_answers as told
 from records.clients import ClientExists, Profile, RegisteredClient
 
 client = typer.Typer(help="Registered systems: who may send, by which key.", no_args_is_help=True)
@@ -38,6 +39,12 @@ NewKey = Annotated[
 ]
 
 
+Hl7Answers = Annotated[str | None, typer.Option(help="Where it takes our HL7 v2 messages.", metavar="HOST:PORT")]
+Hl7AnswersTls = Annotated[
+    bool, typer.Option("--hl7-answers-tls/--hl7-answers-plain", help="Whether it takes them by TLS.")
+]
+
+
 @client.command()
 def add(
     id: ClientId,  # noqa: A002 - the argument's own name
@@ -49,6 +56,8 @@ def add(
     hl7_sender: Annotated[
         list[str] | None, typer.Option(help="Its HL7 v2 messages say so in MSH-3 and MSH-4.", metavar="'APP|FACILITY'")
     ] = None,
+    hl7_answers: Hl7Answers = None,
+    hl7_answers_tls: Hl7AnswersTls = True,
     organisation: Annotated[str | None, typer.Option(help="The house it speaks for.", metavar="'SYSTEM|VALUE'")] = None,
     certificate: Annotated[
         str | None, typer.Option(help="SHA-256 of its TLS client certificate, hex.", metavar="HEX")
@@ -67,6 +76,8 @@ def add(
         scopes=_scopes(scope or []),
         organisation=_pair(organisation, "--organisation"),
         hl7_senders=tuple(_sender(sender) for sender in hl7_sender or []),
+        hl7_answers=_address(hl7_answers),
+        hl7_answers_tls=hl7_answers_tls,
         certificate=_fingerprint(certificate),
         profile=profile,
     )
@@ -135,6 +146,60 @@ def rotate(
         after = before.model_copy(update={"jwks": keys, "jwks_url": url})
         what = f"{id} is known by {_known_by(after)}" + (f"; its private key is in {new_key}" if new_key else "")
         say(json_, _plain(after), what)
+        return 0
+
+    run(work, folder)
+
+
+@client.command(name="hl7-answers")
+def hl7_answers_(
+    id: ClientId,  # noqa: A002
+    address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where; `none`: nowhere any more.")],
+    tls: Hl7AnswersTls = True,
+    folder: Dir = None,
+    json_: Json = False,
+) -> None:
+    """Say where a system takes our HL7 v2 messages about what it referred."""
+    where = None if address == "none" else _address(address)
+
+    async def work(here: Site) -> int:
+        before = await _registered(here, id)
+        await stored.set_hl7_answers(here.database, here.tenant, before.id, where, tls=tls)
+        after = before.model_copy(update={"hl7_answers": where, "hl7_answers_tls": tls})
+        say(json_, _plain(after), f"{id} is told by HL7 v2 at {where}" if where else f"{id} is not told by HL7 v2")
+        return 0
+
+    run(work, folder)
+
+
+@client.command()
+def answers(
+    folder: Dir = None,
+    json_: Json = False,
+    status: Annotated[str | None, typer.Option(help="pending, sent, dead or nothing.")] = None,
+    again: Annotated[str | None, typer.Option("--again", help="Try this system's dead letters once more.")] = None,
+) -> None:
+    """What was told by HL7 v2 to systems that refer by it, newest first."""
+
+    async def work(here: Site) -> int:
+        if again is not None:
+            await _registered(here, again)
+            count = await told.replay(here.database, here.tenant, again)
+            say(json_, {"outcome": "replayed", "count": count}, f"{count} tried again now")
+            return 0
+        rows = await told.listed(here.database, here.tenant, status)
+        if json_:
+            output.as_json(rows)
+            return 0
+        output.table(
+            output.count(rows, "answer"),
+            ("Of", "System", "Journey", "Message", "Status", "Why", "Attempts"),
+            [
+                (output.when(r["at"]), r["client"], r["journey"], r["kind"], r["status"], r["reason"], r["attempts"])
+                for r in rows
+            ],
+            empty="Nothing was told by HL7 v2.",
+        )
         return 0
 
     run(work, folder)
@@ -240,6 +305,15 @@ def _sender(given: str) -> str:
     pair = _pair(given, "--hl7-sender")
     assert pair is not None  # noqa: S101 - something was given
     return pair
+
+
+def _address(given: str | None) -> str | None:
+    if given is None:
+        return None
+    host, _, port = given.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise Mistake("an address for HL7 v2 is HOST:PORT, for example engine.north.example:2575")
+    return given
 
 
 def _pair(given: str | None, option: str) -> str | None:

@@ -137,7 +137,9 @@ select r.journey as key, r.journey as id, r.tenant, r.journey, r.sender, r.reque
     null::text as owner_person,
     case when j.clinic is not null then jsonb_build_array(jsonb_build_object(
         'identifier', jsonb_build_object('system', 'urn:continuum:clinic', 'value', j.clinic))) end as owners,
-    c.name as owner_name
+    c.name as owner_name,
+    (select l.data->>'document' from continuum.journal l where l.journey = r.journey and l.kind = 'summary_signed'
+     order by l.seq desc limit 1) as document
 from continuum.referral r
 join continuum.inbound i on i.id = r.inbound
 left join continuum.journey j on j.id = r.journey
@@ -172,7 +174,7 @@ select a.id, a.id, a.tenant, a.journey, r.sender, r.requester_email,
     null,
     case when j.clinic is not null then jsonb_build_array(jsonb_build_object(
         'identifier', jsonb_build_object('system', 'urn:continuum:clinic', 'value', j.clinic))) end,
-    c.name
+    c.name, null
 from continuum.ask a
 join continuum.inbound m on m.id = a.inbound
 join continuum.referral r on r.journey = a.journey and r.tenant = a.tenant
@@ -197,7 +199,7 @@ select a.id, a.id, a.tenant, r.journey, a.sender, null,
     r.patient, r.journey, r.journey, null, null, null, null,
     jsonb_build_array(jsonb_build_object('system', 'urn:continuum:task', 'value', a.id)),
     null, null, a.asked_at, a.settled_at, null,
-    null, null, null
+    null, null, null, null
 from continuum.ask a
 join continuum.inbound m on m.id = a.inbound and m.protocol = 'fhir'
 left join continuum.referral r on r.journey = a.journey and r.tenant = a.tenant and r.sender = a.sender
@@ -225,7 +227,8 @@ select t.id, continuum.fhir_id(t.id), t.tenant, t.journey, null, null,
         'identifier', jsonb_build_object('system', 'urn:continuum:queue', 'value', substr(t.owner, 7)))) end,
     case when t.owner like 'queue:%' then (
         select q.name from continuum.queue q where q.tenant = t.tenant and q.id = substr(t.owner, 7)
-            and q.clinic in (t.clinic, '') order by q.clinic desc limit 1) end
+            and q.clinic in (t.clinic, '') order by q.clinic desc limit 1) end,
+    null
 from continuum.task t
 left join continuum.referral r on r.journey = t.journey
 left join continuum.journey j on j.id = t.journey

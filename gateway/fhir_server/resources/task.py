@@ -6,7 +6,7 @@ progress a ratio of sessions in `output`. What each guide calls a state is in `g
 
 from __future__ import annotations
 
-from activities.replies import TASK_CODE
+from activities.replies import CONSULT_NOTE, TASK_CODE
 from gateway.fhir_server.elements import (
     Resource,
     Row,
@@ -19,6 +19,7 @@ from gateway.fhir_server.elements import (
     patient,
     practitioner,
     requester,
+    resource_id,
     to,
     words,
 )
@@ -58,7 +59,7 @@ def build(row: Row, setting: Setting) -> Resource:
             "requester": requester(row),
             "owner": _owner(row),
             "restriction": {"period": {"end": instant(row["due_at"])}} if row["due_at"] else None,
-            "output": _progress(row),
+            "output": [*_progress(row), *_note(row)],
         }
     )
 
@@ -91,6 +92,13 @@ def _progress(row: Row) -> list[Resource]:
     return [{"type": concept("Visits attended of planned"), "valueRatio": ratio}]
 
 
+def _note(row: Row) -> list[Resource]:
+    """The consult note, once it is signed: a discharge summary, whose receipt is chased."""
+    if row["state"] != "completed" or not row["document"]:
+        return []
+    return [{"type": CONSULT_NOTE, "valueReference": to("DocumentReference", resource_id(row["document"]))}]
+
+
 def _sessions(count: int) -> Resource:
     return {"value": count, "unit": "session", "system": "http://unitsofmeasure.org", "code": "{session}"}
 
@@ -115,7 +123,7 @@ TASK = ResourceType(
     columns=(
         *("kind", "state", "reason", "visits_done", "visits_planned", "label", "patient", "focus", "part_of"),
         *("requester", "identifiers", "urgency", "authored_on", "changed_on", "due_at", "owner_person", "owners"),
-        "owner_name",
+        *("owner_name", "document"),
     ),
     params=(
         Identifiers("identifier", "identifiers"),

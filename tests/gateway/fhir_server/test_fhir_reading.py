@@ -197,6 +197,9 @@ async def test_the_coordination_task(theirs: Reader, lived: Lived) -> None:
     ratio = task["output"][0]["valueRatio"]
     assert ratio["numerator"]["value"] == 2
     assert ratio["denominator"]["code"] == "{session}"
+    (note,) = [out for out in task["output"] if "valueReference" in out]
+    document = await theirs.read(note["valueReference"]["reference"])
+    assert document["resourceType"] == "DocumentReference", "the consult note, and it is theirs to read"
     assert task["statusReason"]["text"] == "goals"
 
 

@@ -54,12 +54,14 @@ async def referred(house: House, it: Hospital) -> tuple[str, str]:
     client = f"h-{here.lower()}"
     await clients.add(
         house.database,
-        RegisteredClient(tenant="clinic", id=client, name=here, hl7_senders=(f"EPICARE|{here}",)),
-    )
-    await house.database.execute(
-        "update continuum.client set hl7_answers = $2, hl7_answers_tls = false where id = $1",
-        client,
-        f"127.0.0.1:{it.port}",
+        RegisteredClient(
+            tenant="clinic",
+            id=client,
+            name=here,
+            hl7_senders=(f"EPICARE|{here}",),
+            hl7_answers=f"127.0.0.1:{it.port}",
+            hl7_answers_tls=False,
+        ),
     )
     async with listening(gateway(house)) as port, line(port) as talk:
         answer = await talk.ask(renamed("ref_i12_v2_5_1", here, **{"REF-1005": f"REF-{here}"}))
@@ -98,8 +100,12 @@ async def test_a_hospital_hears_that_it_was_received_and_that_it_is_over(house: 
         assert statuses(it) == ["P", "R"]
         assert {fields(frame, "MSH")[9].split("^")[0] for frame in it.heard} == {"RRI"}
         assert len({fields(frame, "MSH")[10] for frame in it.heard}) == 2
-        rows = await hl7_answers.listed(house.database, "clinic", "sent")
-        assert [(r["client"], r["kind"]) for r in rows if r["journey"] == journey] == [(client, "RRI^I12")] * 2
+
+        async def settled() -> bool:
+            rows = await hl7_answers.listed(house.database, "clinic", "sent")
+            return [(r["client"], r["kind"]) for r in rows if r["journey"] == journey] == [(client, "RRI^I12")] * 2
+
+        await until(settled)
 
 
 async def test_what_nobody_confirmed_is_sent_again_under_the_same_id_and_in_order() -> None:
