@@ -25,9 +25,12 @@ from activities.heartbeats import Heartbeats
 from activities.messages import MailMessages
 from activities.records import PostgresRecords
 from channels.mail import Mail
+from continuum.embedded.folder import StackError
+from continuum.doctor.nightly import Nightly, Scheduling
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
-from continuum.settings import Settings
+from continuum.production import refuse_unsafe
+from continuum.settings import Settings, settings_here
 from gateway.context import ConnectedTemporal
 from gateway.hl7.telling import Hl7Answers
 from gateway.inbound.attention import Attention
@@ -35,6 +38,7 @@ from gateway.inbound.relaying import AskRelay
 from gateway.relay import Relay
 from records.database import Database, DatabaseAway
 from workflows.connection import STAGES, TASK_QUEUE, connect, workflow_runner
+from workflows.nightly import NightlyComparison
 
 T = TypeVar("T")
 
@@ -44,9 +48,10 @@ PATIENCE_SECONDS = 2.0
 ACTIVITIES_AT_ONCE = 20
 DRAIN = timedelta(seconds=10)
 LEAVE_SECONDS = 13.0
+MISTAKE = 2
 
 
-def activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
+def activities(database: Database, settings: Settings, client: Client | None = None) -> list[Callable[..., Any]]:
     """Everything a workflow may ask the world for."""
     records = PostgresRecords(database)
     clinics = PostgresClinics(database, must_be_signed=settings.pathways_must_be_signed)
@@ -59,6 +64,11 @@ def activities(database: Database, settings: Settings) -> list[Callable[..., Any
         sent_log=settings.sent_log,
     )
     documents = WrittenDocuments(database)
+    of_site: list[Callable[..., Any]] = []
+    if client is not None:
+        operator = settings.alarm_address
+        mail = Mail(settings.mail())
+        of_site = [Nightly(client, database, mail, domain=settings.mail_domain, operator=operator).compare]
     return [
         records.persist,
         clinics.prepare,
@@ -66,6 +76,7 @@ def activities(database: Database, settings: Settings) -> list[Callable[..., Any
         messages.deliver,
         messages.alarm,
         documents.write_summary,
+        *of_site,
     ]
 
 
@@ -74,8 +85,8 @@ def build(client: Client, database: Database, settings: Settings) -> Worker:
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=STAGES,
-        activities=activities(database, settings),
+        workflows=[*STAGES, NightlyComparison],
+        activities=activities(database, settings, client),
         workflow_runner=workflow_runner(),
         interceptors=[SilentFailures(), Heartbeats()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
@@ -130,7 +141,7 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
 
 async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:
     async with build(client, database, settings):
-        beside = loops(client, database, settings, stop)
+        beside = [*loops(client, database, settings, stop), asyncio.create_task(Scheduling(client).run(stop))]
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()
@@ -162,7 +173,8 @@ async def _patiently(attempt: Callable[[], Awaitable[T]], stop: asyncio.Event) -
 
 
 async def _main() -> None:
-    settings = Settings()
+    settings = settings_here()
+    refuse_unsafe(settings, "worker")
     configure(settings.log_level)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -171,8 +183,12 @@ async def _main() -> None:
 
 
 def main() -> int:
-    """Exit code 0 after an orderly stop."""
-    asyncio.run(_main())
+    """Exit code 0 after an orderly stop, 2 when something is set wrongly (one line says what)."""
+    try:
+        asyncio.run(_main())
+    except StackError as wrong:
+        print(f"continuum: {wrong}", file=sys.stderr)
+        return MISTAKE
     return 0
 
 

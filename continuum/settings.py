@@ -21,6 +21,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CONTINUUM_", env_ignore_empty=True, hide_input_in_errors=True)
 
+    environment: Literal["trial", "production"] = "trial"
+    """A production site refuses to start with what is unsafe: `continuum/production.py`."""
+    plaintext_hosts: str = ""
+    """`host host`: reached on a network of this machine alone, so that a production site may go without TLS."""
     database_url: str = "postgresql://app@127.0.0.1:5432/continuum"
     database_password_file: Path | None = None
     database_connections: int = 10

@@ -64,6 +64,10 @@ WORDS = {
 """What a field without codes of its own wants."""
 
 SETTINGS = {
+    "environment": "`production` refuses to start with what is not safe for patients' data, and names it; see "
+    "`deploy/README.md`",
+    "plaintext_hosts": "hosts (`host host`) that are reached on a network of this machine alone: a production site may "
+    "go there without TLS",
     "database_url": "where PostgreSQL is, and as which role; without a password",
     "database_password_file": "a file with that role's password",
     "database_connections": "the most connections that one worker or gateway opens",
@@ -74,7 +78,7 @@ SETTINGS = {
     "smtp_password_file": "a file with the password for that name",
     "smtp_tls": "whether the connection to the mail server is encrypted, and how",
     "alarm_address": "where a red flag's alarm goes when the directory cannot be read",
-    "sent_log": "A file that keeps which messages left, should the database be restored from a backup; without one nothing is kept",
+    "sent_log": "a file that keeps which messages left, should the database be restored; without one nothing is kept",
     "digest_seconds": "so many seconds a reminder to staff waits for others, to go out in one mail with them",
     "pathways_must_be_signed": "whether only pathways that a clinician has signed may be suggested and chosen; "
     "`continuum up` and `continuum demo` work with drafts and mark them",

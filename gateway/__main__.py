@@ -20,6 +20,7 @@ import structlog
 from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
+from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
 from gateway.access.keyring import KeyFileWrong
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
@@ -155,7 +156,9 @@ async def _leave_in_time(stop: asyncio.Event) -> None:
 
 def _settings() -> Settings:
     try:
-        return settings_here()
+        settings = settings_here()
+        refuse_unsafe(settings, "gateway")
+        return settings
     except StackError as wrong:
         raise CannotServe(str(wrong)) from None
 
