@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 from fastapi import FastAPI, Request
@@ -35,6 +36,8 @@ from records.database import DatabaseAway, DatabaseRefused
 NOBODY = "nobody"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _SUBJECT = "audit_subject"
+NOT_OURS = frozenset({400, 401, 403, 404, 405, 429})
+"""Outcomes after which nobody knows whether what was named is there."""
 
 
 @dataclass
@@ -219,7 +222,7 @@ class _Row:
             caller=caller.sender if caller else NOBODY,
             roles=" ".join(sorted(caller.roles)) if caller else "",
             operation=self._operation,
-            subject=state.get(_SUBJECT) or _subject(self._scope),
+            subject=state.get(_SUBJECT) or _named(_subject(self._scope), outcome),
             outcome=outcome,
             request_id=state["request_id"],
         )
@@ -276,6 +279,14 @@ def _subject(scope: Scope) -> str | None:
     values = [str(value) for value in scope.get("path_params", {}).values()]
     ids = [value for value in values if _ID.fullmatch(value)]
     return "/".join(ids)[:256] or None
+
+
+def _named(subject: str | None, outcome: int) -> str | None:
+    """As it stands where it is something of ours. What was not found, or not looked for, may be anybody's words: a
+    digest, by which repeated probing can still be seen."""
+    if subject is None or outcome not in NOT_OURS:
+        return subject
+    return f"unknown:{sha256(subject.encode()).hexdigest()[:16]}"
 
 
 def _request_id(scope: Scope) -> str:
