@@ -14,12 +14,14 @@ from typer.exceptions import TyperException
 
 from continuum.commands import (
     acting,
+    board,
     bounces,
     caseload,
     clients,
     corpus,
     corrections,
     directory,
+    doctor,
     endpoints,
     inbound,
     pathways,
@@ -27,6 +29,7 @@ from continuum.commands import (
     stack,
     tasks,
     tokens,
+    upgrade,
 )
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
@@ -55,12 +58,17 @@ for command in (
     corrections.merge_patient,
     record.notices,
     record.mail,
+    board.board,
     bounces.bounce,
     corpus.corpus,
+    backup.backup,
+    backup.restore,
+    doctor.doctor,
     tokens.token,
     stack.worker,
     stack.gateway,
     stack.migrate,
+    upgrade.upgrade,
 ):
     app.command()(command)
 

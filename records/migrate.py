@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from hashlib import sha256
 from importlib.resources import files
+from typing import NamedTuple
 
 import asyncpg
 
 LOCK = 7_233_015
+
+LOCK_TIMEOUT_MS = 500
+"""So long a migration waits for a table. Whoever comes after it waits too, even those who would not have had to."""
+TRIES = 60
+PAUSE_SECONDS = 1.0
+"""A migration that did not get its table lets everybody pass and tries again, so often and with so long between."""
+LONGEST_SECONDS = 300
+"""The longest that one migration may take: the building of an index on millions of rows."""
 
 
 class MigrationError(Exception):
@@ -21,23 +32,74 @@ def migrations() -> list[tuple[int, str, str]]:
     return [(int(name.split("_", 1)[0]), name, sql) for name, sql in found]
 
 
+class Applied(NamedTuple):
+    """A migration that the database has."""
+
+    number: int
+    name: str
+    sha256: str
+
+
+class Standing(NamedTuple):
+    """A database's schema beside that of this code."""
+
+    pending: tuple[str, ...]
+    """Names of the migrations still to be applied, in order."""
+    newer: tuple[int, ...]
+    """Numbers that this code does not know."""
+    edited: tuple[str, ...]
+    """Names of those that were another text when they were applied."""
+
+
+def standing(applied: Iterable[Applied]) -> Standing:
+    """Hold what a database has against what this code brings."""
+    done = {one.number: one.sha256 for one in applied}
+    known = migrations()
+    return Standing(
+        pending=tuple(name for number, name, _ in known if number not in done),
+        newer=tuple(sorted(set(done) - {number for number, _, _ in known})),
+        edited=tuple(name for number, name, sql in known if number in done and done[number] != _digest(sql)),
+    )
+
+
+def _digest(sql: str) -> str:
+    return sha256(sql.encode()).hexdigest()
+
+
 async def migrate(owner_dsn: str, app_role: str) -> list[str]:
     """Apply what is missing and let the application role in. Returns the names applied.
 
-    Raises MigrationError where the database is newer than this code, or a migration was edited after it was applied.
+    The application may go on working meanwhile: a migration that would have to wait long for a table waits a moment
+    only, and then tries again.
+
+    Raises MigrationError where the database is newer than this code, where a migration was edited after it was applied,
+    where another one migrates it already, or where a table could not be had in all that time.
     """
     try:
-        connection = await asyncpg.connect(owner_dsn, timeout=10, command_timeout=60)
+        connection = await asyncpg.connect(owner_dsn, timeout=10, command_timeout=LONGEST_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise MigrationError(
             f"PostgreSQL cannot be reached as the database's owner ({type(error).__name__}): "
             "see that it runs and that address and password are right"
         ) from None
     try:
-        await connection.execute("select pg_advisory_lock($1)", LOCK)
+        await _alone(connection)
         return await _apply(connection, app_role)
+    except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise MigrationError(
+            f"PostgreSQL did not answer ({type(error).__name__}); what was not finished was not kept: try again"
+        ) from None
     finally:
-        await connection.close()
+        await connection.close(timeout=10)
+
+
+async def _alone(connection: asyncpg.Connection) -> None:
+    """One at a time: the second waits for the first, and then finds nothing left to do."""
+    for _ in range(TRIES):
+        if await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+            return
+        await asyncio.sleep(PAUSE_SECONDS)
+    raise MigrationError("this database is being migrated by somebody else: wait until they have done, and try again")
 
 
 async def _apply(connection: asyncpg.Connection, app_role: str) -> list[str]:
@@ -46,37 +108,51 @@ async def _apply(connection: asyncpg.Connection, app_role: str) -> list[str]:
         "number integer primary key, name text not null, sha256 text not null,"
         "applied_at timestamptz not null default now())"
     )
-    done = {r["number"]: r["sha256"] for r in await connection.fetch("select * from public.continuum_migration")}
-    known = migrations()
-    if newer := set(done) - {number for number, _, _ in known}:
+    there = await connection.fetch("select number, name, sha256 from public.continuum_migration")
+    found = standing(Applied(r["number"], r["name"], r["sha256"]) for r in there)
+    if found.newer:
         raise MigrationError(
-            f"this database is at schema {max(newer)}, newer than this Continuum (schema {known[-1][0]}): "
+            f"this database is at schema {max(found.newer)}, newer than this Continuum (schema {migrations()[-1][0]}): "
             "use the Continuum that wrote it, or a later one"
         )
+    if found.edited:
+        raise MigrationError(f"migration {found.edited[0]} was edited after it was applied here: add a new one instead")
     applied = []
-    for number, name, sql in known:
-        digest = sha256(sql.encode()).hexdigest()
-        if number in done:
-            if done[number] != digest:
-                raise MigrationError(f"migration {name} was edited after it was applied here: add a new one instead")
-            continue
+    for number, name, sql in migrations():
+        if name in found.pending:
+            await _patiently(connection, number, name, sql)
+            applied.append(name)
+    await _grant(connection, app_role)
+    return applied
+
+
+async def _patiently(connection: asyncpg.Connection, number: int, name: str, sql: str) -> None:
+    """Apply one, whole or not at all. Raises MigrationError."""
+    for attempt in range(TRIES):
+        if attempt:
+            await asyncio.sleep(PAUSE_SECONDS)
         try:
             async with connection.transaction():
+                await connection.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS}")
                 await connection.execute(sql)
                 await connection.execute(
                     "insert into public.continuum_migration (number, name, sha256) values ($1, $2, $3)",
                     number,
                     name,
-                    digest,
+                    _digest(sql),
                 )
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            continue
         except asyncpg.PostgresError as error:
             raise MigrationError(
                 f"migration {name} failed (SQLSTATE {error.sqlstate}) and nothing of it was kept; "
                 "look at PostgreSQL's log"
             ) from None
-        applied.append(name)
-    await _grant(connection, app_role)
-    return applied
+        return
+    raise MigrationError(
+        f"migration {name} did not get its tables in {TRIES} tries and nothing of it was kept: somebody holds them; "
+        "look at pg_stat_activity for a transaction that has been open for long"
+    )
 
 
 async def _grant(connection: asyncpg.Connection, app_role: str) -> None:
