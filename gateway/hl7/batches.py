@@ -12,8 +12,8 @@ from datetime import datetime
 
 from gateway.hl7.answering import US, control_id
 from gateway.hl7.charsets import without_bom
+from gateway.hl7.delimiters import STANDARD
 from gateway.hl7.header import Header
-from gateway.hl7.reading import STANDARD
 from gateway.hl7.refusal import Hl7Error, Place
 from gateway.hl7.times import written
 from gateway.hl7.writing import Wire, Writer

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from gateway.hl7.delimiters import Delimiters
 from gateway.hl7.refusal import Hl7Error, Place
-
-if TYPE_CHECKING:
-    from gateway.hl7.reading import Delimiters
 
 LONGEST = 80
 """Characters between the two escapes; real ones have a few."""

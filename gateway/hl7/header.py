@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 
 from gateway.hl7.charsets import without_bom
-from gateway.hl7.reading import STANDARD, Delimiters, delimiters_of
+from gateway.hl7.delimiters import STANDARD, Delimiters
+from gateway.hl7.reading import delimiters_of
 from gateway.hl7.refusal import Hl7Error
 
 LONGEST = 8_192

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gateway.hl7.charsets import decode, refuse_wide, without_bom
+from gateway.hl7.delimiters import Delimiters
 from gateway.hl7.escapes import unescape
 from gateway.hl7.refusal import MSH, Hl7Error, Place
 
@@ -32,25 +33,6 @@ NULL = '""'
 
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _LETTERS = re.compile(r"[A-Za-z0-9\s]")
-
-
-@dataclass(frozen=True, slots=True)
-class Delimiters:
-    """MSH-1 and MSH-2. Empty: the sender has none of the kind."""
-
-    field: str = "|"
-    component: str = "^"
-    repetition: str = "~"
-    escape: str = "\\"
-    subcomponent: str = "&"
-
-    @property
-    def encoding(self) -> str:
-        """MSH-2."""
-        return f"{self.component}{self.repetition}{self.escape}{self.subcomponent}"
-
-
-STANDARD = Delimiters()
 
 
 @dataclass(frozen=True)

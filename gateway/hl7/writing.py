@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.hl7.delimiters import Delimiters
 from gateway.hl7.escapes import escape
-from gateway.hl7.reading import Delimiters
 
 
 @dataclass(frozen=True, slots=True)

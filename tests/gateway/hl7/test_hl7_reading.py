@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from gateway.hl7 import ANY_PROCESSING, read_hl7
 from gateway.hl7.answering import Verdict, answer
 from gateway.hl7.batches import messages_in
+from gateway.hl7.delimiters import STANDARD, Delimiters
 from gateway.hl7.escapes import escape, unescape
-from gateway.hl7.reading import MAX_FIELD, MAX_REPETITIONS, MAX_SEGMENTS, STANDARD, Delimiters, read
+from gateway.hl7.reading import MAX_FIELD, MAX_REPETITIONS, MAX_SEGMENTS, read
 from gateway.hl7.refusal import WORDS, Hl7Error, Place
 from gateway.inbound.meaning import Refused
 from tests.gateway.hl7.samples import FIXTURES, NOW, fixture
