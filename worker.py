@@ -90,6 +90,7 @@ def build(client: Client, database: Database, settings: Settings) -> Worker:
         workflow_runner=workflow_runner(),
         interceptors=[SilentFailures(), Heartbeats()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
+        max_cached_workflows=settings.worker_cached_journeys,
         graceful_shutdown_timeout=DRAIN,
     )
 

@@ -33,12 +33,17 @@ class Size:
     starts: int
     crowd: int
     crowd_seconds: float
+    patience: float
     windows: int
     idle_seconds: float
 
 
-FULL = Size(rounds=5, seconds=5.0, starts=3, crowd=10_000, crowd_seconds=8.0, windows=3, idle_seconds=8.0)
-QUICK = Size(rounds=2, seconds=3.0, starts=1, crowd=1_000, crowd_seconds=4.0, windows=2, idle_seconds=3.0)
+FULL = Size(
+    rounds=5, seconds=5.0, starts=3, crowd=10_000, crowd_seconds=8.0, patience=240.0, windows=3, idle_seconds=8.0
+)
+QUICK = Size(
+    rounds=2, seconds=3.0, starts=1, crowd=1_000, crowd_seconds=4.0, patience=40.0, windows=2, idle_seconds=3.0
+)
 
 
 def say(words: str) -> None:
@@ -66,7 +71,7 @@ async def measure(size: Size, parts: tuple[str, ...]) -> tuple[figures.Figures, 
             if "crowd" in parts:
                 say(f"among {crowd.FEW} and among {size.crowd} open journeys")
                 details["crowd"] = await crowd.measure(
-                    stack, many=size.crowd, seconds=size.crowd_seconds, windows=size.windows
+                    stack, many=size.crowd, seconds=size.crowd_seconds, windows=size.windows, patience=size.patience
                 )
             if "gateway" in parts:
                 say("a referral taken in, beside a bare insert of the same bytes, in turn")

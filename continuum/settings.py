@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     database_url: str = "postgresql://app@127.0.0.1:5432/continuum"
     database_password_file: Path | None = None
     database_connections: int = 10
+    worker_cached_journeys: int = Field(default=10_000, ge=1)
+    """So many open journeys a worker keeps in memory, about 0.35 MB each. To act on another it reads that one's
+    history again, which is as dear as two decisions."""
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 25
     smtp_from: str = "continuum@clinic.example"

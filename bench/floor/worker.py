@@ -56,6 +56,7 @@ async def main() -> None:
         workflow_runner=workflow_runner(*ITS_OWN),
         interceptors=[SilentFailures(), Heartbeats()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
+        max_cached_workflows=settings.worker_cached_journeys,
         graceful_shutdown_timeout=DRAIN,
     ):
         touch_ready_file()
