@@ -1,0 +1,1 @@
+"""What `continuum board` says: the site's numbers with what they mean, and the links of the cockpit."""
