@@ -25,8 +25,8 @@ from activities.heartbeats import Heartbeats
 from activities.messages import MailMessages
 from activities.records import PostgresRecords
 from channels.mail import Mail
-from continuum.embedded.folder import StackError
 from continuum.doctor.nightly import Nightly, Scheduling
+from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
 from continuum.production import refuse_unsafe

@@ -56,6 +56,16 @@ class DischargeSummary(Model):
     document: str
 
 
+class Compared(Model):
+    """What a comparison of the record with Temporal came to."""
+
+    mismatches: int
+    tasks: int
+    """Journeys that got a task for it."""
+    by_mail: int
+    """Mismatches that only the operator's mail names: their journeys could not be told."""
+
+
 class Records(ABC):
     """The record of the journey."""
 
@@ -100,7 +110,7 @@ class Content(ABC):
     @activity.defn(name="load_pathway")
     @abstractmethod
     async def load_pathway(self, pathway: str) -> Pathway:
-        """The latest version of a pathway that may be used here.
+        """The latest version of a pathway that may be used here; or, of `ID@VERSION`, that one.
 
         Raises ApplicationError of type `UnknownPathway` or `UnsignedPathway`, naming those there are.
         """
@@ -127,3 +137,12 @@ class Documents(ABC):
     @abstractmethod
     async def write_summary(self, summary: DischargeSummary) -> str:
         """Write the discharge summary as text and PDF from the record. Returns the document's id."""
+
+
+class Doctoring(ABC):
+    """Looking after the site itself."""
+
+    @activity.defn(name="compare")
+    @abstractmethod
+    async def compare(self) -> Compared:
+        """Compare record and Temporal, and see that somebody is told of each mismatch. Changes nothing itself."""

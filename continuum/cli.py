@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from continuum.commands import (
     acting,
+    backup,
     board,
     bounces,
     caseload,

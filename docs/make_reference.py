@@ -109,6 +109,7 @@ SETTINGS = {
     "one that holds the person's id in the directory",
     "oidc_algorithms": "how its tokens may be signed",
     "tenant": "which provider this is; a name in every row",
+    "metrics_address": "`host:port` where Prometheus finds the metrics of this process ([how](../monitoring.md))",
     "log_level": "what is logged",
 }
 """What each setting is for. One that is missing here fails the test."""

@@ -6,6 +6,9 @@ from care import action as act
 from care.draft import Draft
 from care.steps import by_staff, endings, require
 
+DISAGREEMENT = "doctor_mismatch"
+"""What the nightly comparison's messages are about: here the other system is Temporal itself."""
+
 
 def note_message(d: Draft, a: act.NoteMessage) -> None:
     """A message came that no rule decides. What it says stays in PostgreSQL; the journal has its id.
@@ -13,6 +16,9 @@ def note_message(d: Draft, a: act.NoteMessage) -> None:
     One task for all that wait: a system that talks much makes no flood of them.
     """
     d.open_task("review_message")
+    if a.about == DISAGREEMENT:
+        d.write("mismatch", "The record and Temporal disagree about this journey: continuum doctor", message=a.message)
+        return
     d.write(
         "message", f"A message of another system has to be looked at: {a.about.replace('_', ' ')}", message=a.message
     )

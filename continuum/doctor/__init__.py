@@ -1,0 +1,1 @@
+"""The doctor: whether the record, Temporal and what leaves the house agree, and putting right what can be."""
