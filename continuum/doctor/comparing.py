@@ -79,11 +79,29 @@ def _open(row: Standing, run: Run | None, told: Told | None, kept: Journey | Non
         in_temporal = f"{there.stage.value} {there.status}"
         if in_record != in_temporal:
             yield "stage_differs", f"{in_record} in the record, {in_temporal} in Temporal"
+        elif kept is not None and kept.seq == there.seq and (differ := differences(kept, there)):
+            yield "stage_differs", f"other {', '.join(differ)} in the record than in Temporal"
     if row.kept_seq != row.journal_last:
         yield "state_not_kept", f"kept at decision {row.kept_seq}, the journal is at {row.journal_last}"
     whole = next((j for j in (there, kept) if j is not None and j.seq == row.journal_last), None)
     if whole is not None:
         yield from _against(row, whole)
+
+
+def differences(one: Journey, other: Journey) -> list[str]:
+    """In what two journeys differ that both stand after the same decision. They should in nothing."""
+
+    def looked_at(journey: Journey) -> dict[str, object]:
+        return {
+            "stage": (journey.stage, journey.next_stage, journey.status),
+            "tasks": sorted(t.id for t in journey.open_tasks),
+            "visits": sorted(v.id for v in journey.visits),
+            "plans": sorted(p.id for p in journey.active_plans),
+            "clocks": sorted((c.kind, c.subject or "") for c in journey.clocks if c.kind != "messages"),
+        }
+
+    here, there = looked_at(one), looked_at(other)
+    return [name for name in here if here[name] != there[name]]
 
 
 def _against(row: Standing, journey: Journey) -> Iterator[tuple[str, str]]:

@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
     ),
     "stage_differs": Kind(
         "the record and Temporal have it in different stages or states",
-        f"end the workflow and {FROM_RECORD}",
+        "write the rows from the journey that the record keeps, or start its workflow from it",
         safe=True,
     ),
     "does_not_replay": Kind(

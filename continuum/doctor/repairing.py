@@ -28,6 +28,7 @@ from care.actor import system
 from care.commit import Commit, next_due, overdue, waiting_on
 from care.journey import Journey, Stage
 from continuum.doctor import histories
+from continuum.doctor.comparing import differences
 from continuum.doctor.mismatch import Mismatch
 from records import doctor, notices
 from records.database import Database, DatabaseRefused
@@ -145,6 +146,15 @@ class Repairs:
         await self._client.get_workflow_handle(_id(found)).terminate(reason="the record has this journey closed")
         return "ended its workflow"
 
+    async def agree(self, found: Mismatch) -> str:
+        """The record is right: what it keeps of the journey was written with the decision itself. Where Temporal has
+        the same journey, only rows that are written from it differ."""
+        id_ = _id(found)
+        kept, there = await doctor.kept_journey(self._database, id_), await self._in_temporal(id_)
+        if kept is not None and there is not None and kept.seq == there.seq and differences(kept, there):
+            return await self.from_record(found)
+        return await self.projections(found)
+
     # --- within the record
 
     async def projections(self, found: Mismatch) -> str:
@@ -227,11 +237,11 @@ _HOW: dict[str, Callable[[Repairs, Mismatch], Awaitable[str]]] = {
     "journal_gap": Repairs.from_histories,
     "journey_without_workflow": Repairs.from_record,
     "workflow_behind": Repairs.from_record,
-    "stage_differs": Repairs.from_record,
+    "stage_differs": Repairs.agree,
     "closed_but_running": Repairs.end_workflow,
     "state_not_kept": Repairs.keep,
     "projection_behind": Repairs.projections,
-    "projection_differs": Repairs.projections,
+    "projection_differs": Repairs.agree,
     "open_in_closed": Repairs.settle,
     "notice_unsent": Repairs.give_up,
     "notice_cut_off": Repairs.give_up,

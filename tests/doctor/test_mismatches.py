@@ -21,7 +21,7 @@ from continuum.doctor.comparing import compare
 from continuum.doctor.examining import examine
 from continuum.doctor.histories import Run, Told
 from continuum.doctor.mismatch import KINDS, Mismatch
-from continuum.doctor.repairing import Repairs
+from continuum.doctor.repairing import ORDER, Repairs
 from records import doctor
 from records.doctor import Standing
 from tests.conftest import House, built, staffed
@@ -118,7 +118,7 @@ async def older_workflow(site: Site, player: Player) -> None:
     """The journal goes on, and its workflow is put back to what it was before."""
     before = await doctor.kept_journey(site.house.database, player.journey)
     assert before is not None
-    await player.act("hold", reason="patient_request", review_at=datetime.now(UTC) + timedelta(days=3))
+    await player.act("hold", reason="patient_away", review_on=datetime.now(UTC) + timedelta(days=3))
     await player.handle.terminate("planted")
     await site.house.client.start_workflow(before.stage.value, before, id=player.journey, task_queue=TASK_QUEUE)
 
@@ -255,7 +255,7 @@ async def test_every_night_somebody_is_told(site: Site) -> None:
     """By a task of the journey's own, once for all nights, and by a mail that names what no journey can be told of."""
     house = site.house
     tasked = await site.player("at night", 1)
-    await site.sql("update continuum.journey set stage = 'Therapy' where id = $1", tasked.journey)
+    await site.sql("delete from continuum.referral where journey = $1", tasked.journey)
     silent = await site.player("without a workflow", 1)
     await silent.handle.terminate("planted")
     letters = []
@@ -361,3 +361,20 @@ def test_every_kind_is_tried_here() -> None:
         "notice_late",
     }  # fmt: skip
     assert set(KINDS) == set(PLANTED) | elsewhere
+
+
+async def test_a_workflow_that_decided_otherwise_gives_way_to_the_record(site: Site) -> None:
+    """After a restore of Temporal alone, a clock may run out once more and come to the same row in another way."""
+    player = await site.player("otherwise", 1)
+    other = await doctor.kept_journey(site.house.database, player.journey)
+    assert other is not None
+    other.tasks = []
+    await player.handle.terminate("planted")
+    await site.house.client.start_workflow(other.stage.value, other, id=player.journey, task_queue=TASK_QUEUE)
+    found = await site.of(player)
+    assert "stage_differs" in {m.kind for m in found}
+    for mismatch in sorted(found, key=lambda m: ORDER.index(m.kind)):
+        await Repairs(site.house.client, site.house.database).repair(mismatch)
+    assert await site.of(player) == []
+    assert await player.owed() != []
+    await walk(player, 1, 2)
