@@ -45,7 +45,7 @@ lock: $(READY) ## Write the hashed locks anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 
-bench: $(READY) ## Measure: loading content, a decision, cost of a journey, latency of an action
+bench: $(READY) ## Measure what it costs, beside a bare workflow (ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)
 
 pages: $(READY) ## Write docs/reference and docs/pathways anew
