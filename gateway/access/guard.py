@@ -34,6 +34,10 @@ from records.clients import SpentAssertions
 from records.database import DatabaseAway, DatabaseRefused
 
 NOBODY = "nobody"
+_OURS = re.compile(
+    r"j[0-9a-f]{16}(?:[.:/][A-Za-z0-9.:]{1,64})*|ask-[0-9a-f]{24}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
+"""Journeys and what they gave out, asks, and whatever has a UUID."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _SUBJECT = "audit_subject"
 NOT_OURS = frozenset({400, 401, 403, 404, 405, 429})
@@ -282,9 +286,9 @@ def _subject(scope: Scope) -> str | None:
 
 
 def _named(subject: str | None, outcome: int) -> str | None:
-    """As it stands where it is something of ours. What was not found, or not looked for, may be anybody's words: a
-    digest, by which repeated probing can still be seen."""
-    if subject is None or outcome not in NOT_OURS:
+    """As it stands where it is something of ours, or could be. Else, where it was not found or not looked for, it may be
+    anybody's words: a digest, by which repeated probing can still be seen."""
+    if subject is None or outcome not in NOT_OURS or _OURS.fullmatch(subject):
         return subject
     return f"unknown:{sha256(subject.encode()).hexdigest()[:16]}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from contextlib import suppress
 import httpx
 import psutil
 import pytest
+import structlog
 
 from continuum import logs
 from gateway import serving
@@ -267,8 +269,15 @@ def test_the_log_has_templates_and_ids_only(capsys: pytest.CaptureFixture[str]) 
             await client.get("/named/Ada%20Example?family=Example", headers={"X-Request-Id": "Ada"})
             await client.get("/nowhere/Ada")
 
+    root, level = logging.getLogger(), logging.getLogger().level
+    before = root.handlers[:]
     logs.configure()
-    asyncio.run(ask())
+    try:
+        asyncio.run(ask())
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        structlog.reset_defaults()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     seen = [(line["method"], line["route"], line["status"]) for line in lines if line["event"] == "request"]
     assert seen == [("GET", "/named/{name}", 200), ("GET", "none", 404)]
