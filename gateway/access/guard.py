@@ -286,8 +286,8 @@ def _subject(scope: Scope) -> str | None:
 
 
 def _named(subject: str | None, outcome: int) -> str | None:
-    """As it stands where it is something of ours, or could be. Else, where it was not found or not looked for, it may be
-    anybody's words: a digest, by which repeated probing can still be seen."""
+    """As it stands where it is something of ours, or could be. Else, where it was not found or not looked for, it may
+    be anybody's words: a digest, by which repeated probing can still be seen."""
     if subject is None or outcome not in NOT_OURS or _OURS.fullmatch(subject):
         return subject
     return f"unknown:{sha256(subject.encode()).hexdigest()[:16]}"
