@@ -1,7 +1,7 @@
 """The SDK's sandbox, entered less often: one for all journeys of a stage instead of one for each journey.
 
 The SDK imports a workflow's modules anew for every run, so that no run sees what another left in a module's variables.
-Ours keep nothing in any (a test makes sure), and a stage has 46 updates whose definitions cost 10 ms and 0.2 MB each
+Ours keep nothing in any (a test makes sure), and a stage has 46 updates whose definitions cost 10 ms and 0.3 MB each
 time. What the sandbox forbids (time, randomness, I/O) is forbidden as before, and as strictly.
 
 The SDK also enters the sandbox once or twice for every value that is encoded or decoded, only to ask in which context
