@@ -4,7 +4,7 @@
 set -eu
 
 secrets="${SECRETS_DIR:-/run/secrets}"
-for name in postgres_password owner_password app_password temporal_password; do
+for name in postgres_password owner_password app_password temporal_password backup_password; do
     if [ ! -r "$secrets/$name" ] || [ "$(tr -d '\r\n' <"$secrets/$name" | wc -c)" -lt 20 ]; then
         echo "init.sh: $secrets/$name is missing, unreadable or shorter than 20 characters;" \
             "run deploy/make-secrets.sh" >&2
@@ -22,14 +22,17 @@ psql --no-psqlrc --no-password --quiet --set=ON_ERROR_STOP=1 --set=secrets="$sec
 \set owner_password `cat :'secrets'/owner_password`
 \set app_password `cat :'secrets'/app_password`
 \set temporal_password `cat :'secrets'/temporal_password`
+\set backup_password `cat :'secrets'/backup_password`
 
--- owner: owns the schema and migrates it. app: what the worker is. temporal: Temporal's two databases, nothing of ours.
+-- owner: owns the schema and migrates it. app: what worker and gateway are. temporal: Temporal's two databases, nothing
+-- of ours. backup: copies the cluster, file by file, and can open no database's tables.
 select format('create role %I login', wanted)
-from unnest(array['owner', 'app', 'temporal']) as wanted
+from unnest(array['owner', 'app', 'temporal', 'backup']) as wanted
 where not exists (select from pg_roles where rolname = wanted) \gexec
 alter role owner nosuperuser nocreatedb nocreaterole password :'owner_password';
 alter role app nosuperuser nocreatedb nocreaterole password :'app_password';
 alter role temporal nosuperuser nocreatedb nocreaterole password :'temporal_password';
+alter role backup nosuperuser nocreatedb nocreaterole replication password :'backup_password';
 alter role app set statement_timeout = '15s';
 alter role app set idle_in_transaction_session_timeout = '30s';
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,20 +10,24 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from temporalio.envconfig import ClientConfigProfile
 
+from continuum.production import Part, faults
 from continuum.settings import Settings
 from workflows import attributes
 
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)*@sha256:[0-9a-f]{64}")
-SECRET_NAME = re.compile(r"pass|pwd|secret|token|credential|private|_key", re.IGNORECASE)
+SECRET_NAME = re.compile(r"pass|pwd|secret|token|credential|private_?key|_key", re.IGNORECASE)
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SHARED_NETWORK = {"gateway-more"}
+"""In the network of another, so that they share its ports."""
 ONE_SHOTS = {name for name, service in SERVICES.items() if service["restart"] == "no"}
 
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
@@ -46,7 +51,7 @@ def test_the_deprecated_image_is_not_used() -> None:
 def test_ports_are_published_on_loopback_unless_the_gateway_is_told_otherwise(name: str) -> None:
     address = "${CONTINUUM_GATEWAY_ADDRESS:-127.0.0.1}:" if name == "gateway" else "127.0.0.1:"
     assert all(port.startswith(address) for port in SERVICES[name].get("ports", []))
-    assert SERVICES[name].get("network_mode") is None
+    assert SERVICES[name].get("network_mode") == ("service:gateway" if name in SHARED_NETWORK else None)
 
 
 @each_service
@@ -60,19 +65,35 @@ def test_no_secret_is_a_value_of_the_environment(name: str) -> None:
         assert urlsplit(value).password is None
 
 
+@each_service
+def test_every_secret_that_is_named_is_granted(name: str) -> None:
+    service = SERVICES[name]
+    granted = set(service.get("secrets", []))
+    assert granted <= set(COMPOSE["secrets"])
+    text = json.dumps([service.get(key) for key in ("environment", "command", "entrypoint", "healthcheck")])
+    assert set(re.findall(r"/run/secrets/(\w+)", text)) <= granted
+
+
 def test_each_password_goes_where_it_is_needed() -> None:
     holders = {
         secret: {name for name, service in SERVICES.items() if secret in service.get("secrets", [])}
         for secret in COMPOSE["secrets"]
     }
+    gateways = {"gateway", "gateway-more"}
     assert holders == {
         "postgres_password": {"postgres"},
         "owner_password": {"postgres", "migrate"},
-        "app_password": {"postgres", "worker", "gateway"},
+        "app_password": {"postgres", "worker", *gateways},
         "temporal_password": {"postgres", "temporal-schema", "temporal"},
-        "gateway_certificate": {"gateway"},
-        "gateway_tls_key": {"gateway"},
-        "gateway_keys": {"gateway"},
+        "backup_password": {"postgres", "backup"},
+        "smtp_password": {"worker"},
+        "database_ca": {"temporal-schema", "temporal", "migrate", "backup", "worker", *gateways},
+        "postgres_certificate": {"postgres"},
+        "postgres_tls_key": {"postgres"},
+        "hl7_client_ca": gateways,
+        "gateway_certificate": gateways,
+        "gateway_tls_key": gateways,
+        "gateway_keys": gateways,
     }
 
 
@@ -104,6 +125,13 @@ def test_containers_may_do_little(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["read_only"] is True
     assert not service.get("privileged")
+
+
+@each_service
+def test_no_container_takes_all_of_the_machine(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert 0 < service["pids_limit"] <= 512
 
 
 @each_service
@@ -142,7 +170,51 @@ def test_worker_can_be_scaled() -> None:
     assert not worker.get("volumes")
 
 
-@pytest.mark.parametrize("name", ["worker", "gateway"])
+@pytest.mark.parametrize("name", ["migrate", "worker", "gateway", "backup", "temporal", "temporal-schema"])
+def test_whoever_reads_the_database_looks_at_its_certificate(name: str) -> None:
+    environment = SERVICES[name]["environment"]
+    ca = "/run/secrets/database_ca"
+    urls = [value for variable, value in environment.items() if variable.endswith("DATABASE_URL")]
+    if urls:
+        assert urlsplit(urls[0]).hostname == "postgres"
+        assert parse_qs(urlsplit(urls[0]).query) == {"sslmode": ["verify-full"], "sslrootcert": [ca]}
+    else:
+        wanted = {
+            "backup": {"PGHOST": "postgres", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": ca},
+            "temporal": {"SQL_TLS_ENABLED": "true", "SQL_HOST_VERIFICATION": "true", "SQL_CA": ca},
+            "temporal-schema": {"SQL_TLS": "true", "SQL_TLS_SERVER_NAME": "postgres", "SQL_TLS_CA_FILE": ca},
+        }[name]
+        assert environment.items() >= wanted.items()
+
+
+def test_more_gateways_share_the_port_and_leave_hl7_to_the_first() -> None:
+    first, more = SERVICES["gateway"], SERVICES["gateway-more"]
+    assert more["profiles"]
+    assert "networks" not in more
+    assert "ports" not in more
+    assert "container_name" not in more
+    assert more["environment"] == {**first["environment"], "CONTINUUM_HL7_PORT": ""}
+    assert first["environment"]["CONTINUUM_HTTP_SHARED"] == "true"
+
+
+@pytest.mark.parametrize("part", ["worker", "gateway", "gateway-more"])
+def test_it_can_be_a_production_site(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {
+        "CONTINUUM_ENVIRONMENT": "production",
+        "CONTINUUM_PUBLIC_URL": "https://continuum.clinic.net",
+        "CONTINUUM_SMTP_HOST": "mail.clinic.net",
+        "CONTINUUM_SMTP_TLS": "starttls",
+        "CONTINUUM_SMTP_FROM": "continuum@clinic.net",
+        "CONTINUUM_ALARM_ADDRESS": "on-call@clinic.net",
+    }
+    here: Part = "worker" if part == "worker" else "gateway"
+    temporal = ClientConfigProfile(address=SERVICES[part]["environment"]["TEMPORAL_ADDRESS"])
+    assert list(faults(settings_of(part, monkeypatch, **chosen), here, temporal=temporal)) == []
+    trial = list(faults(settings_of(part, monkeypatch), here, temporal=temporal))
+    assert len(trial) == (3 if here == "worker" else 1), "as it comes it is none, and says why"
+
+
+@pytest.mark.parametrize("name", ["worker", "gateway", "gateway-more"])
 def test_each_is_told_only_what_it_knows(name: str) -> None:
     known = {f"CONTINUUM_{field.upper()}" for field in Settings.model_fields} | {"CONTINUUM_READY_FILE"}
     told = {variable for variable in SERVICES[name]["environment"] if variable.startswith("CONTINUUM_")}
@@ -152,21 +224,21 @@ def test_each_is_told_only_what_it_knows(name: str) -> None:
 def test_every_choice_is_explained() -> None:
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     explained = (ROOT / "deploy/README.md").read_text("utf-8")
-    for variable in set(re.findall(r"\$\{(CONTINUUM_[A-Z0-9_]+)", text)):
-        group, _, last = variable.rpartition("_")
-        assert f"`{variable}`" in explained or (group in explained and f"`_{last}`" in explained), variable
+    chosen = set(re.findall(r"\$\{(CONTINUUM_[A-Z0-9_]+)", text))
+    assert chosen == set(re.findall(r"^\| `(CONTINUUM_[A-Z0-9_]+)` \|", explained, re.MULTILINE))
+    assert set(re.findall(r"\$\{([A-Z0-9_]+)", text)) == chosen, "nothing of another's name"
 
 
-def gateway_settings(monkeypatch: pytest.MonkeyPatch, **chosen: str) -> Settings:
+def settings_of(name: str, monkeypatch: pytest.MonkeyPatch, **chosen: str) -> Settings:
     """The settings that the container comes to."""
-    for variable, value in SERVICES["gateway"]["environment"].items():
+    for variable, value in SERVICES[name]["environment"].items():
         default = re.fullmatch(r"\$\{([A-Z0-9_]+):-(.*)\}", value)
         monkeypatch.setenv(variable, chosen.get(default[1], default[2]) if default else value)
     return Settings()
 
 
 def test_the_gateway_is_encrypted_and_takes_known_senders_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = gateway_settings(monkeypatch)
+    settings = settings_of("gateway", monkeypatch)
     assert settings.base_url.startswith("https://")
     assert settings.tls_certificate_file is not None
     assert settings.tls_key_file is not None
@@ -175,7 +247,7 @@ def test_the_gateway_is_encrypted_and_takes_known_senders_only(monkeypatch: pyte
     assert settings.access().oidc is None
     published = {int(port.rpartition(":")[2]) for port in SERVICES["gateway"]["ports"]}
     assert published == {settings.http_port, settings.hl7_port}
-    oidc = gateway_settings(monkeypatch, CONTINUUM_OIDC_ISSUER="https://login.clinic.example").access().oidc
+    oidc = settings_of("gateway", monkeypatch, CONTINUUM_OIDC_ISSUER="https://login.clinic.example").access().oidc
     assert oidc is not None
     assert oidc.issuer == "https://login.clinic.example"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import shutil
+import ssl
 import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,18 @@ from workflows import attributes
 
 ROOT = Path(__file__).parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
-SECRETS = ("postgres_password", "owner_password", "app_password", "temporal_password")
+SECRETS = ("postgres_password", "owner_password", "app_password", "temporal_password", "backup_password")
+EMPTY = ("smtp_password.txt", "hl7_client_ca.pem")
+MADE = (
+    *(f"{name}.txt" for name in SECRETS),
+    *EMPTY,
+    "gateway_keys.json",
+    "gateway_tls_key.pem",
+    "gateway_certificate.pem",
+    "database_ca.pem",
+    "postgres_tls_key.pem",
+    "postgres_certificate.pem",
+)
 
 
 def make_secrets(copy: Path) -> list[str]:
@@ -40,22 +54,20 @@ def make_secrets(copy: Path) -> list[str]:
 
 
 def test_secrets_are_made_once_and_closed(tmp_path: Path) -> None:
-    named = [f"{name}.txt" for name in SECRETS] + [
-        "gateway_keys.json",
-        "gateway_tls_key.pem",
-        "gateway_certificate.pem",
-    ]
-    assert make_secrets(tmp_path / "deploy") == [f"made secrets/{name}" for name in named]
+    assert make_secrets(tmp_path / "deploy") == [f"made secrets/{name}" for name in MADE]
     folder = tmp_path / "deploy/secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     first = {path.name: path.read_text("ascii") for path in folder.iterdir()}
-    assert sorted(first) == sorted(named)
+    assert sorted(first) == sorted(MADE)
+    assert {name for name, text in first.items() if not text} == set(EMPTY)
     passwords = {first[f"{name}.txt"] for name in SECRETS}
-    assert len(passwords) == 4
+    assert len(passwords) == len(SECRETS)
     assert {len(value) for value in passwords} == {43}
 
     again = make_secrets(tmp_path / "deploy")
-    assert again == [f"kept secrets/{name}" for name in named if name != "gateway_tls_key.pem"]
+    assert again == [
+        f"kept secrets/{name}" for name in MADE if name not in EMPTY and not name.endswith(("_tls_key.pem", "_ca.pem"))
+    ]
     assert {path.name: path.read_text("ascii") for path in folder.iterdir()} == first
 
 
@@ -90,6 +102,28 @@ class Server:
             [ROOT / "deploy/postgres/init.sh"], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
 
+    def url(self, url: str) -> str:
+        """A URL of the compose file, for where this server and its files are."""
+        return url.replace("@postgres/", f"@localhost:{self.port}/").replace("/run/secrets", str(self.secrets))
+
+    def backup(self, task: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        told = {
+            name: str(value).replace("/run/secrets", str(self.secrets))
+            for name, value in SERVICES["backup"]["environment"].items()
+            if name.startswith("PG")
+        }
+        told |= {
+            "PATH": f"{self.psql.parent}:{os.defpath}",
+            "PGHOST": "localhost",
+            "PGPORT": str(self.port),
+            "SECRETS_DIR": str(self.secrets),
+            "BACKUPS": str(folder),
+        }
+        return subprocess.run(
+            ["/bin/sh", ROOT / "deploy/postgres/backup.sh", task],
+            env=told | environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
     async def connect(self, role: str, database: str) -> asyncpg.Connection[asyncpg.Record]:
         return await asyncpg.connect(
             host="127.0.0.1",
@@ -103,38 +137,78 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """PostgreSQL with the compose file's initdb arguments and settings, and no role but its superuser."""
+    """PostgreSQL with the compose file's initdb arguments and settings, and no role but its superuser. The embedded
+    stack's is built without TLS."""
+    with running(tmp_path, None) as server:
+        yield server
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path) -> Iterator[Server]:
+    """The same from another PostgreSQL, one that has TLS. An older one knows fewer of the arguments of initdb."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        pytest.skip("no PostgreSQL with TLS on this machine")
+    with running(tmp_path, found[-1].parents[1]) as server:
+        yield server
+
+
+def settings(secrets: Path, key: Path | None) -> list[str]:
+    """The compose file's settings of PostgreSQL, with the files where they are here; no key: without TLS."""
+    here = {"hba_file": ROOT / "deploy/postgres/pg_hba.conf", "ssl_key_file": key}
+    told = []
+    for setting in SERVICES["postgres"]["command"][2::2]:
+        name, _, value = setting.partition("=")
+        if name.startswith("ssl") and key is None:
+            continue
+        inside = secrets / Path(value).name if value.startswith("/run/secrets/") else value
+        told += ["-c", f"{name}={here.get(name, inside)}"]
+    return told
+
+
+def made_with(encrypted: bool) -> list[str]:
+    arguments = shlex.split(SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"])
+    return [one for one in arguments if not (encrypted and "builtin" in one)]
+
+
+@contextmanager
+def running(tmp_path: Path, other: Path | None) -> Iterator[Server]:
     make_secrets(tmp_path / "deploy")
     secrets = tmp_path / "secrets"
     secrets.mkdir()
-    for name in SECRETS:
-        shutil.copy(tmp_path / f"deploy/secrets/{name}.txt", secrets / name)
-        (secrets / name).chmod(0o644)
-    service = SERVICES["postgres"]
+    for made in (tmp_path / "deploy/secrets").iterdir():
+        shutil.copy(made, secrets / made.stem)
+        (secrets / made.stem).chmod(0o644)
+    for path in [tmp_path, *tmp_path.parents[:2]]:
+        path.chmod(path.stat().st_mode | 0o055)  # another user reads the files, as in a container
     with temporary_folder() as root:
         root.mkdir(mode=0o755)
         root.chmod(0o755)
         folder = Folder(root)
         folder.bin.mkdir()
         user = account()
-        install, _ = usable_install(find_install(), folder, user)
+        install = other or usable_install(find_install(), folder, user)[0]
         home = root / "home"
         home.mkdir(mode=0o700)
         shutil.copy(secrets / "postgres_password", home / "password")
+        key = home / "tls_key.pem" if other else None
+        if key:
+            shutil.copy(secrets / "postgres_tls_key", key)
+            key.chmod(0o600)
         if user:
-            for path in (home, home / "password"):
+            for path in (home, *home.iterdir()):
                 os.chown(path, user.uid, user.gid)
         as_user: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
         data = home / "data"
         subprocess.run(
             [install / "bin/initdb", "--pgdata", data, "--username=postgres", f"--pwfile={home / 'password'}",
-             *shlex.split(service["environment"]["POSTGRES_INITDB_ARGS"])],
+             *made_with(other is not None)],
             check=True, capture_output=True, cwd="/", env={"TZ": "UTC"}, **as_user,
         )  # fmt: skip
         port = free_port([])
         process = subprocess.Popen(
-            [install / "bin/postgres", "-D", data, *service["command"][1:],
-             "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}"],
+            [install / "bin/postgres", "-D", data, *settings(secrets, key),
+             "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1,::1", "-c", f"unix_socket_directories={home}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={"TZ": "UTC"}, **as_user,
         )  # fmt: skip
         try:
@@ -209,6 +283,120 @@ def test_init_refuses_a_missing_or_weak_password(server: Server, content: str | 
     done = server.init()
     assert done.returncode == 1
     assert "temporal_password is missing, unreadable or shorter" in done.stderr
+
+
+async def test_from_elsewhere_only_encrypted_and_only_to_the_right_server(encrypted: Server, tmp_path: Path) -> None:
+    assert encrypted.init().returncode == 0
+    password = (encrypted.secrets / "app_password").read_text("ascii")
+    url = encrypted.url(SERVICES["worker"]["environment"]["CONTINUUM_DATABASE_URL"])
+    connection = await asyncpg.connect(url, password=password)
+    try:
+        assert await connection.fetchval("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+    finally:
+        await connection.close()
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await asyncpg.connect(url.replace("@localhost", "@127.0.0.1"), password=password)
+    make_secrets(tmp_path / "another")
+    other = tmp_path / "another/secrets/database_ca.pem"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await asyncpg.connect(url.replace(str(encrypted.secrets / "database_ca"), str(other)), password=password)
+    # The address of another container: anything but 127.0.0.1.
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no encryption"):
+        await asyncpg.connect(
+            host="::1", port=encrypted.port, user="app", password=password, database="continuum", ssl=False
+        )
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await encrypted.connect("backup", "continuum")
+    done = encrypted.backup("once", tmp_path / "copies", PGHOST="127.0.0.1")
+    assert done.returncode == 1
+    assert "does not match host name" in done.stderr
+    assert not list((tmp_path / "copies").glob("*Z"))
+
+
+async def test_a_copy_is_checked_counted_and_can_be_restored(encrypted: Server, tmp_path: Path) -> None:
+    assert encrypted.init().returncode == 0
+    owner = await encrypted.connect("owner", "continuum")
+    await owner.execute("create table kept (n int); insert into kept values (7)")
+    await owner.close()
+
+    folder = tmp_path / "copies"
+    assert encrypted.backup("check", folder).returncode == 1
+    for _ in range(2):
+        done = encrypted.backup("once", folder, BACKUP_KEEP="1")
+        assert done.returncode == 0, done.stderr
+        await asyncio.sleep(1.1)  # their names are of a second
+        (folder / "cluster-20260101T000000Z.partial").mkdir()
+    assert encrypted.backup("check", folder).returncode == 0
+    names = sorted(path.name for path in folder.iterdir())
+    assert names[0] == "cluster-20260101T000000Z.partial", "until the next"
+    assert len(names) == 2
+    copy = folder / names[1]
+    os.utime(copy, (0, 0))
+    assert encrypted.backup("check", folder).returncode == 1
+
+    with restarted(encrypted, copy) as port:
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=port, user="owner", database="continuum",
+            password=(encrypted.secrets / "owner_password").read_text("ascii"),
+        )  # fmt: skip
+        try:
+            assert await connection.fetchval("select n from kept") == 7
+        finally:
+            await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("task", "environment", "told"),
+    [
+        ("once", {"BACKUP_KEEP": "0"}, "whole numbers from 1 on"),
+        ("regularly", {"BACKUP_EVERY_HOURS": "1.5"}, "whole numbers from 1 on"),
+        ("sometimes", {}, "regularly, once or check"),
+    ],
+)
+def test_what_backups_are_told_wrongly_is_said(
+    tmp_path: Path, task: str, environment: dict[str, str], told: str
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", ROOT / "deploy/postgres/backup.sh", task],
+        env={"PATH": os.defpath, "BACKUPS": str(tmp_path / "copies"), **environment},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not (tmp_path / "copies").exists()
+
+
+@contextmanager
+def restarted(server: Server, copy: Path) -> Iterator[int]:
+    """A server on a copy of the cluster."""
+    user = account()
+    as_user: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
+    with temporary_folder() as root:
+        root.mkdir(mode=0o755)
+        data = root / "data"
+        shutil.copytree(copy, data)
+        data.chmod(0o700)
+        if user:
+            for path in (root, data, *data.rglob("*")):
+                os.chown(path, user.uid, user.gid)
+        port = free_port([])
+        process = subprocess.Popen(
+            [server.psql.parent / "postgres", "-D", data, "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1",
+             "-c", f"unix_socket_directories={root}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={"TZ": "UTC"}, **as_user,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 30
+            ready = [server.psql.parent / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            while subprocess.run(ready).returncode:
+                assert process.poll() is None, "PostgreSQL does not start from the copy"
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 @pytest.fixture
