@@ -217,6 +217,15 @@ class SettleNotice(Action):
     outcome: Literal["told_by_phone", "sent_again", "not_needed"]
 
 
+class MigratePathway(Action):
+    """Give the journey another version of its pathway. Needs a note; what it would change is seen beforehand
+    (`continuum pathways migrate --dry-run`)."""
+
+    pathway: Slug
+    from_version: int
+    to_version: int
+
+
 # --- tasks, whatever they are about
 
 

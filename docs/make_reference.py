@@ -42,6 +42,7 @@ WORDS = {
     "days_since_onset": "whole number of days",
     "items": "`{measure: [answers in order, null for none]}`",
     "document": "a document's id",
+    "from_version": "whole number of the version it has",
     "first_day": "a date, `2026-12-01`",
     "giver": "a person's id",
     "id": "a score's or a visit's id",
@@ -50,6 +51,7 @@ WORDS = {
     "of": "`person:ID` or `queue:NAME`",
     "rung": "whole number of steps taken",
     "to": "`person:ID` or `queue:NAME`; `hand_over`: a person's id",
+    "to_version": "whole number of the version it is to have",
     "visits": "whole number of visits",
     "flag": "a red flag's id",
     "message": "the id of what a message asks",
@@ -110,6 +112,7 @@ SETTINGS = {
     "oidc_algorithms": "how its tokens may be signed",
     "tenant": "which provider this is; a name in every row",
     "metrics_address": "`host:port` where Prometheus finds the metrics of this process ([how](../monitoring.md))",
+    "backup_folder": "a folder of backups whose age the worker's metrics say",
     "log_level": "what is logged",
 }
 """What each setting is for. One that is missing here fails the test."""

@@ -7,14 +7,31 @@ validator without a word.
 
 from __future__ import annotations
 
-from temporalio import workflow
+from datetime import timedelta
 
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows.errands import RETRY_AT_MOST
 from workflows.task_actions import TaskActions
 
 with workflow.unsafe.imports_passed_through():
+    from activities.signatures import Content
     from care import action as act
     from care.draft import Draft
-    from care.steps import amendments, cancellations, common, corrections, endings, inbound, messages, screening
+    from care.pathway import Pathway
+    from care.steps import (
+        amendments,
+        cancellations,
+        common,
+        corrections,
+        endings,
+        inbound,
+        messages,
+        migrating,
+        screening,
+    )
 
 
 class CommonActions(TaskActions):
@@ -43,6 +60,21 @@ class CommonActions(TaskActions):
     def on_receipt(self, draft: Draft, action: act.ConfirmReceipt) -> None:
         """The referrer confirmed receipt."""
         common.confirm_receipt(draft, action)
+
+    async def read_pathway(self, pathway: str) -> Pathway:
+        """The content of a pathway, by its id or as `ID@VERSION`."""
+        try:
+            return await workflow.execute_activity_method(
+                Content.load_pathway,
+                pathway,
+                summary="Read the pathway",
+                start_to_close_timeout=timedelta(seconds=10),
+                retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
+            )
+        except ActivityError as failure:
+            if isinstance(failure.cause, ApplicationError):
+                raise ApplicationError(failure.cause.message, type=failure.cause.type, non_retryable=True) from None
+            raise
 
     @workflow.update(description="Pause the journey for a stated reason, until a review date.")
     async def hold(self, action: act.Hold) -> act.Answer:
@@ -219,3 +251,12 @@ class CommonActions(TaskActions):
     @review_duplicate.validator
     def _check_review_duplicate(self, action: act.ReviewDuplicate) -> None:
         self.check(action, corrections.review_duplicate)
+
+    @workflow.update(description="Give the journey another version of its pathway.")
+    async def migrate_pathway(self, action: act.MigratePathway) -> act.Answer:
+        pathway = await self.read_pathway(f"{action.pathway}@{action.to_version}")
+        return await self.carry_out(action, lambda draft, a: migrating.migrate(draft, a, pathway))
+
+    @migrate_pathway.validator
+    def _check_migrate_pathway(self, action: act.MigratePathway) -> None:
+        self.check(action, migrating.check)

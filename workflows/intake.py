@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.answering_actions import AnsweringActions
-from workflows.errands import RETRY_AT_MOST
 
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Content, Preparation
+    from activities.signatures import Preparation
     from care import action as act
     from care.draft import Draft
     from care.journey import Journey
-    from care.pathway import Pathway
     from care.steps import intake
 
 
@@ -56,22 +50,8 @@ class Intake(AnsweringActions):
 
     @workflow.update(description="Choose the pathway this referral is to follow.")
     async def choose_pathway(self, action: act.ChoosePathway) -> act.Answer:
-        pathway = await self._load(action.pathway)
+        pathway = await self.read_pathway(action.pathway)
         return await self.carry_out(action, lambda draft, a: intake.choose_pathway(draft, a, pathway))
-
-    async def _load(self, pathway: str) -> Pathway:
-        try:
-            return await workflow.execute_activity_method(
-                Content.load_pathway,
-                pathway,
-                summary="Read the pathway",
-                start_to_close_timeout=timedelta(seconds=10),
-                retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
-            )
-        except ActivityError as failure:
-            if isinstance(failure.cause, ApplicationError):
-                raise ApplicationError(failure.cause.message, type=failure.cause.type, non_retryable=True) from None
-            raise
 
     @choose_pathway.validator
     def _check_choose_pathway(self, action: act.ChoosePathway) -> None:

@@ -10,7 +10,7 @@ from care.draft import Draft, Refused
 from care.facts import losses, score_facts
 from care.gate import named_facts
 from care.journey import Ending, FollowUpState, Journey, Stage
-from care.pathway import FollowUpPlan, Occasion
+from care.pathway import FollowUpPlan, Occasion, Pathway
 from care.rules.follow_up import ASSESS, SCHEDULE, FollowUpAnswer, Schedule
 from care.steps import common, endings, items, referral, require, screening
 
@@ -51,6 +51,32 @@ def _anchor(journey: Journey, anchor: str) -> datetime | None:
     if anchor == "surgery" and journey.surgery is not None:
         return journey.surgery.done_at
     return journey.onset_at if anchor == "onset" else None
+
+
+def follow_version(d: Draft, before: Pathway) -> None:
+    """The pathway is another version of itself: what is still to come is planned by that one, from the same anchor.
+
+    One that was to come and whose new day is over is not lost: it is due on the next open day. What has been, and the
+    answer that is awaited, stay as they are.
+    """
+    plan, state = _plan(d), _state(d)
+    over = {o.id for o in before.follow_up.occasions} - set(state.to_come)
+    ahead = tuple(o for o in plan.occasions if o.id not in over and o.id != state.waiting)
+    anchor = _anchor(d.journey, plan.anchor) or _ending(d).at
+    scheduled, decided = d.decide(
+        SCHEDULE,
+        Schedule(pathway=d.journey.the_pathway.label, occasions=ahead, anchor_at=anchor, discharged_at=d.now),
+    )
+    days = {due.occasion: due.at for due in scheduled.due}
+    days |= {id_: d.business_days(1) for id_ in scheduled.past if id_ in state.to_come}
+    d.stop_clock("follow_up")
+    for occasion in (o for o in ahead if o.id in days):
+        d.start_clock("follow_up", occasion.id, days[occasion.id], f"Follow-up: {occasion.label}")
+    waiting = [state.waiting] if state.waiting is not None else []
+    state.to_come = [*waiting, *(o.id for o in ahead if o.id in days)]
+    named = ", ".join(o.label for o in ahead if o.id in days) or "none left"
+    d.write("follow_ups", f"Follow-ups planned: {named}", decided=decided)
+    endings.complete_if_done(d)
 
 
 def due(d: Draft, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from care.clock import Clock
 from care.draft import Draft, Refused
 from care.gate import named_facts
 from care.journey import Journey, PhaseState, Stage
-from care.pathway import Phase
+from care.pathway import Pathway, Phase
 from care.rules.gates import GATE, AtGate
 from care.steps import common, plans, require, visits
 
@@ -133,18 +133,43 @@ def _enter(d: Draft, phase: Phase, opened_by: str, counted_from: datetime) -> No
     d.journey.phase = PhaseState(n=phase.n, entered_at=d.now, opened_by=opened_by, counted_from=counted_from)
     d.settle("review_phase", outcome="phase ended")
     d.write("phase", f"Phase {phase.n} begins: {phase.name}", phase=phase.n)
-    d.stop_clock("gate_opens")
-    following = _next(d.journey)
-    opens = d.now + timedelta(days=phase.min_days)
-    if following is not None:
-        opens = max(opens, counted_from + timedelta(days=following.window_days[0]))
-    if opens > d.now:
-        words = f"Phase {following.n} may begin" if following else f"Phase {phase.n} may end"
-        d.start_clock("gate_opens", "phase", opens, words)
+    _await_gate(d, phase)
     # Started after the gate's clock: where both fall on one day, the gate is tried first.
     review_at = max(counted_from + timedelta(days=phase.window_days[1]), d.business_days(1))
     d.start_clock("phase_review", "phase", review_at, f"Review of phase {phase.n}")
     owe_visits(d)
+
+
+def _await_gate(d: Draft, phase: Phase) -> None:
+    """The gate's clock; none where it may open already."""
+    d.stop_clock("gate_opens")
+    following = _next(d.journey)
+    opens = _state(d.journey).entered_at + timedelta(days=phase.min_days)
+    if following is not None:
+        opens = max(opens, _counted_from(d.journey) + timedelta(days=following.window_days[0]))
+    if opens > d.now:
+        words = f"Phase {following.n} may begin" if following else f"Phase {phase.n} may end"
+        d.start_clock("gate_opens", "phase", opens, words)
+
+
+def follow_version(d: Draft, before: Pathway) -> None:
+    """The pathway is another version of itself: windows and gate of this phase are as that one has them.
+
+    A review date that a person has set stands, and so does a review that is owed.
+    """
+    phase, counted_from = _phase(d.journey), _counted_from(d.journey)
+    was = next(p for p in before.phases if p.n == phase.n)
+    review = next((c for c in d.journey.clocks if c.kind == "phase_review"), None)
+    _await_gate(d, phase)
+    if review is not None and review.due == counted_from + timedelta(days=was.window_days[1]):
+        review_at = max(counted_from + timedelta(days=phase.window_days[1]), d.business_days(1))
+        d.start_clock("phase_review", "phase", review_at, f"Review of phase {phase.n}")
+    owe_visits(d)
+    if not any(c.kind == "gate_opens" for c in d.journey.clocks):
+        if d.journey.active_plans:
+            try_gate(d)
+        else:
+            d.start_clock("gate_opens", "phase", d.business_days(1), f"Phase {phase.n} may end")
 
 
 def _pass_on(d: Draft, following: Phase | None, opened_by: str) -> None:

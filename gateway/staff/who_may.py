@@ -23,6 +23,7 @@ _OTHERS: dict[str, Roles] = {
     "sign_screen": CLINICIANS,
     "handle_red_flag": CLINICIANS,
     "edit_plan": CLINICIANS,
+    "migrate_pathway": CLINICIANS,
     "override_gate": CLINICIANS,
     "sign_summary": CLINICIANS,
     "reopen_care": CLINICIANS,

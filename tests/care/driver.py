@@ -42,6 +42,7 @@ from care.steps import (
     inbound,
     intake,
     messages,
+    migrating,
     phases,
     post_surgery,
     referral,
@@ -73,7 +74,41 @@ _AFTERNOON = Hours(opens=time(13), closes=time(17))
 WEEK = (*((_MORNING, _AFTERNOON),) * 4, (_MORNING,), (), ())
 """Fridays close at noon."""
 
+
+def second(pathway: str) -> Pathway:
+    """A second version: the visits of a course, a phase's window, the reviews and the follow-ups are others."""
+    first = pathways.load(pathway)
+    follow_up = first.follow_up
+    moved = tuple(o.model_copy(update={"days": o.days + 10}) for o in follow_up.occasions[1:])
+    more = follow_up.occasions[0].model_copy(update={"id": "extra", "label": "Extra", "days": 60})
+    stretched = tuple(
+        p.model_copy(update={"window_days": (p.window_days[0] + (3 if p.n > 1 else 0), p.window_days[1] + 7)})
+        for p in first.phases
+    )
+    return first.model_copy(
+        update={
+            "version": 2,
+            "review": first.review.model_copy(update={"every_days": first.review.every_days + 14}),
+            "dosing": tuple(d.model_copy(update={"visits": (1, 20)}) for d in first.dosing),
+            "phases": stretched,
+            "follow_up": follow_up.model_copy(update={"occasions": (*moved, more)}),
+        }
+    )
+
+
+VERSIONS: dict[str, Pathway] = {f"{id_}@2": second(id_) for id_ in ("low_back_pain", "total_knee_replacement")}
+"""Versions of pathways that only tests have."""
+
+
+def _migrate_pathway(draft: Draft, action: actions.MigratePathway) -> None:
+    migrating.check(draft, action)
+    label = f"{action.pathway}@{action.to_version}"
+    content = VERSIONS.get(label) or pathways.load(action.pathway, action.to_version)
+    migrating.migrate(draft, action, content.for_journey())
+
+
 COMMON: dict[str, Step] = {
+    "migrate_pathway": _migrate_pathway,
     "hold": endings.hold,
     "resume": endings.resume,
     "withdraw": endings.withdraw,

@@ -172,6 +172,8 @@ def data_for(name: str, driver: Driver, draw: Callable[[st.SearchStrategy[Any]],
         "done_at": lambda: driver.now - timedelta(days=draw(st.integers(-1, 60))),
         "pathway": lambda: draw(st.sampled_from(["low_back_pain", "total_knee_replacement"])),
         "clinician": lambda: "p-therapist",
+        "from_version": lambda: journey.pathway.version if journey.pathway and draw(st.integers(0, 4)) else 7,
+        "to_version": lambda: draw(st.sampled_from([1, 2, 2])),
         "doses": lambda: draw(st.sampled_from([{}, {"physiotherapy": {"visits": 9, "weeks": 6}}])),
         "conditions": lambda: draw(st.sampled_from([(), ("diabetes",)])),
         "authorised_visits": lambda: draw(st.sampled_from([None, 3])),
@@ -567,6 +569,8 @@ def test_the_driver_does_what_the_workflows_do() -> None:
         choosing = theirs.pop("choose_pathway", "")
         assert ("intake.choose_pathway" in choosing) == (stage == Stage.INTAKE)
         ours.pop("choose_pathway", None)
+        assert "migrating.migrate(" in theirs.pop("migrate_pathway")
+        ours.pop("migrate_pathway")
         assert ours == theirs
 
 

@@ -93,10 +93,12 @@ class TestAllOfThem:
         import inspect
 
         from care import steps
-        from care.steps import discharge, editing, phases, reopening, screening
+        from care.steps import discharge, editing, migrating, phases, reopening, screening
 
         modules = (discharge, editing, phases, reopening, screening, steps)
-        source = next(inspect.getsource(found) for m in modules if (found := getattr(m, name, None)) is not None)
+        steps_ = {"migrate_pathway": migrating.check}  # its step is tried before its content is read
+        found = steps_.get(name) or next(step for m in modules if (step := getattr(m, name, None)) is not None)
+        source = inspect.getsource(found)
         assert "CLINICIANS" in source
         assert issubclass(Refused, Exception)
 
