@@ -117,6 +117,8 @@ async def _journeys(client: Client, database: Database, progress: Progress) -> _
 
 
 async def _look_at(one: Replayed, database: Database, tally: _Tally, *, last: bool) -> None:
+    if not one.known and not await database.value(_IS_JOURNEY, one.journey):
+        return  # something else that runs on our queue
     if one.wedged is not None and (one.certain or last):
         tally.wedged.append(Wedged(journey=one.journey, stage=one.stage, why=one.wedged))
         return
@@ -168,6 +170,7 @@ def _sorted(found: list[Any]) -> tuple[Any, ...]:
     return tuple(sorted(found, key=lambda one: (one.stage, one.journey)))
 
 
+_IS_JOURNEY = "select exists (select from continuum.journey where id = $1)"
 _HEAD = "select seq, stage, status, waiting_on, next_due_at from continuum.journey where id = $1"
 _TASKS = (
     "select id, kind, owner, due_at from continuum.task where journey = $1 and settled_at is null order by due_at, id"

@@ -7,6 +7,7 @@ brings the old code back. So this is not a model of an upgrade but the upgrade i
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +19,7 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
-from temporalio.runtime import Runtime
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import (
     ExecuteWorkflowInput,
     Interceptor,
@@ -30,9 +31,6 @@ from temporalio.worker import (
 from care.journey import Journey
 from continuum.upgrade.histories import histories
 from workflows.connection import STAGES, data_converter, workflow_runner
-
-TALKERS = ("temporalio.worker", "temporalio.workflow", "temporal.core", "temporalio.activity", "temporalio")
-"""They print what failed, with a traceback; we say it ourselves, without."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,8 @@ class Replayed:
     """Why the journey would stand still, in our own words; None where it goes on."""
     state: Journey | None
     """As this build believes it to be, where it goes on."""
+    known: bool = True
+    """False for a workflow type that this build does not have. It may be no journey at all."""
     certain: bool = True
     """False where trying again may come out differently: the machine was too busy, or the history grew."""
 
@@ -81,7 +81,7 @@ async def replay(client: Client, ids: AsyncIterator[str]) -> AsyncIterator[Repla
         data_converter=data_converter(),
         workflow_runner=workflow_runner(),
         interceptors=[watch],
-        runtime=_runtime_of(client),
+        runtime=_mute(),
     )
     known = {stage.__name__ for stage in STAGES}
     strangers: list[Replayed] = []
@@ -111,7 +111,7 @@ def stage_of(history: WorkflowHistory) -> str:
 
 def _stranger(history: WorkflowHistory, stage: str) -> Replayed:
     why = f"this build has no {stage}"
-    return Replayed(history.workflow_id, stage, len(history.events), why, None)
+    return Replayed(history.workflow_id, stage, len(history.events), why, None, known=False)
 
 
 def _replayed(history: WorkflowHistory, failure: Exception | None, state: Journey | None) -> Replayed:
@@ -123,7 +123,12 @@ def _replayed(history: WorkflowHistory, failure: Exception | None, state: Journe
     elif state is None:
         why, certain = "this build did not begin it", False
     return Replayed(
-        history.workflow_id, stage_of(history), len(history.events), why, state if why is None else None, certain
+        history.workflow_id,
+        stage_of(history),
+        len(history.events),
+        why,
+        state if why is None else None,
+        certain=certain,
     )
 
 
@@ -162,22 +167,22 @@ def _words(event: HistoryEvent) -> str:
             return f"{name.replace('_', ' ').lower()}"
 
 
-# --- the machine
+# --- the SDK prints what failed, with a traceback and what a payload held; we say it ourselves
 
 
-def _runtime_of(client: Client) -> Runtime | None:
-    """The client's: the SDK's default one would write to standard output."""
-    return client.service_client.config.runtime
+@functools.cache
+def _mute() -> Runtime:
+    """One whose core says nothing."""
+    return Runtime(telemetry=TelemetryConfig(logging=None))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let the SDK print nothing while histories are gone through."""
-    before = [(logging.getLogger(name), logging.getLogger(name).level) for name in TALKERS]
+    """Let the rest of it print nothing either while histories are gone through."""
+    logger = logging.getLogger("temporalio")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     try:
-        for logger, _ in before:
-            logger.setLevel(logging.CRITICAL + 1)
         yield
     finally:
-        for logger, level in before:
-            logger.setLevel(level)
+        logger.setLevel(before)
