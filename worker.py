@@ -9,10 +9,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 from temporalio.worker import Worker
 
 from activities.clinics import PostgresClinics
@@ -29,6 +30,10 @@ from continuum.doctor.nightly import Nightly, Scheduling
 from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
+from continuum.metrics.endpoint import CannotMeasure, open_endpoint
+from continuum.metrics.persisting import Persisting
+from continuum.metrics.polling import Polling
+from continuum.metrics.site import SiteMetrics
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
 from gateway.context import ConnectedTemporal
@@ -49,6 +54,14 @@ ACTIVITIES_AT_ONCE = 20
 DRAIN = timedelta(seconds=10)
 LEAVE_SECONDS = 13.0
 MISTAKE = 2
+
+
+class Runs(Protocol):
+    """Something that runs beside the worker until it is told to stop."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until stopped."""
+        ...
 
 
 def activities(database: Database, settings: Settings, client: Client | None = None) -> list[Callable[..., Any]]:
@@ -80,7 +93,7 @@ def activities(database: Database, settings: Settings, client: Client | None = N
     ]
 
 
-def build(client: Client, database: Database, settings: Settings) -> Worker:
+def build(client: Client, database: Database, settings: Settings, meter: MetricMeter = MetricMeter.noop) -> Worker:
     """A worker for all stages and activities; tests use the same."""
     return Worker(
         client,
@@ -88,7 +101,7 @@ def build(client: Client, database: Database, settings: Settings) -> Worker:
         workflows=[*STAGES, NightlyComparison],
         activities=activities(database, settings, client),
         workflow_runner=workflow_runner(),
-        interceptors=[SilentFailures(), Heartbeats()],
+        interceptors=[SilentFailures(), Heartbeats(), Persisting(meter)],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
         max_cached_workflows=settings.worker_cached_journeys,
         graceful_shutdown_timeout=DRAIN,
@@ -96,7 +109,11 @@ def build(client: Client, database: Database, settings: Settings) -> Worker:
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Run until told to stop. Waits for PostgreSQL and Temporal rather than fail while they start."""
+    """Run until told to stop. Waits for PostgreSQL and Temporal rather than fail while they start.
+
+    Raises CannotMeasure.
+    """
+    meter = open_endpoint(settings.metrics_address)
     database = await _patiently(
         lambda: Database.open(
             settings.database_url, password=settings.database_password(), size=settings.database_connections
@@ -108,7 +125,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     try:
         client = await _patiently(connect, stop)
         if client is not None:
-            await _work(client, database, settings, stop)
+            await _work(client, database, settings, stop, meter)
     finally:
         await database.close()
     log.info("worker_stopped")
@@ -140,9 +157,22 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
     return [asyncio.create_task(one.run(stop)) for one in beside]
 
 
-async def _work(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> None:
-    async with build(client, database, settings):
-        beside = [*loops(client, database, settings, stop), asyncio.create_task(Scheduling(client).run(stop))]
+def _watching(client: Client, database: Database, settings: Settings, meter: MetricMeter) -> list[Runs]:
+    """What says how it goes. The numbers of the site are read only where somebody sees them."""
+    polling = Polling(client, TASK_QUEUE, meter)
+    return (
+        [polling]
+        if settings.metrics_address is None
+        else [polling, SiteMetrics(database, meter, backups=settings.backup_folder)]
+    )
+
+
+async def _work(
+    client: Client, database: Database, settings: Settings, stop: asyncio.Event, meter: MetricMeter
+) -> None:
+    async with build(client, database, settings, meter):
+        more: list[Runs] = [Scheduling(client), *_watching(client, database, settings, meter)]
+        beside = loops(client, database, settings, stop) + [asyncio.create_task(one.run(stop)) for one in more]
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()
@@ -187,7 +217,7 @@ def main() -> int:
     """Exit code 0 after an orderly stop, 2 when something is set wrongly (one line says what)."""
     try:
         asyncio.run(_main())
-    except StackError as wrong:
+    except (StackError, CannotMeasure) as wrong:
         print(f"continuum: {wrong}", file=sys.stderr)
         return MISTAKE
     return 0

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     oidc_person_claim: str = "email"
     oidc_algorithms: str = "RS256 PS256 ES256"
     tenant: str = "clinic"
+    metrics_address: str | None = None
+    """`host:port` where Prometheus finds this process's metrics; None: nowhere."""
+    backup_folder: Path | None = None
+    """Where the backups of this site arrive, should somebody watch their age."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def database_password(self) -> str | None:

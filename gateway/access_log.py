@@ -11,6 +11,8 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.measures import UNMEASURED, Measures
+
 log = structlog.get_logger("gateway.access_log")
 
 NO_ROUTE = "none"
@@ -20,8 +22,9 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class AccessLog:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, measures: Measures = UNMEASURED) -> None:
         self._app = app
+        self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,21 +42,29 @@ class AccessLog:
         try:
             await self._app(scope, receive, noted)
         finally:
-            _write(scope, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            method, route = _method(scope), _template(scope)
+            _write(scope, method, route, status, seconds)
+            self._measures.request(method, route, status, seconds)
 
 
-def _write(scope: Scope, status: int, seconds: float) -> None:
+def _write(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
     state = scope.get("state", {})
     caller = state.get("caller")
     log.info(
         "request",
-        method=scope["method"] if scope["method"] in METHODS else "other",
-        route=_template(scope),
+        method=method,
+        route=route,
         status=status,
         ms=round(seconds * 1000, 1),
         request_id=state.get("request_id"),
         caller=caller.sender if caller is not None else None,
     )
+
+
+def _method(scope: Scope) -> str:
+    method: str = scope["method"]
+    return method if method in METHODS else "other"
 
 
 def _template(scope: Scope) -> str:

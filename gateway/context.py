@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from temporalio.client import Client
 
 from gateway.access.settings import AccessSettings
+from gateway.measures import UNMEASURED, Measures
 from records.database import Database
 from workflows.connection import connect
 
@@ -80,6 +81,7 @@ class Gateway:
     database: Database
     temporal: Temporal
     settings: GatewaySettings
+    measures: Measures = UNMEASURED
 
 
 def gateway_of(request: Request) -> Gateway:

@@ -107,7 +107,7 @@ def application(gateway: Gateway, bounds: Bounds | None = None) -> ASGIApp:
     """The application as it is served: with its limits and its log."""
     app = create_app(gateway)
     limits.install(app)
-    return AccessLog(RequestLimits(app, bounds or Bounds()))
+    return AccessLog(RequestLimits(app, bounds or Bounds()), gateway.measures)
 
 
 async def serve_http(

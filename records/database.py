@@ -73,6 +73,12 @@ class Database:
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self._pool.terminate()
 
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """How many connections are in use, how many are idle, and the most that there may be."""
+        idle = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle, self._pool.get_max_size()
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         """A connection. Errors come out as DatabaseAway or DatabaseRefused, without the data PostgreSQL repeats."""

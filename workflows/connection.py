@@ -7,13 +7,22 @@ is one change, and a journey started before it stays readable.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from workflows import attributes
@@ -48,14 +57,16 @@ def workflow_runner(*passed_through: str) -> SharedSandbox:
     return SharedSandbox(restrictions=restrictions)
 
 
-def runtime() -> Runtime:
+def runtime(metrics: PrometheusConfig | None = None) -> Runtime:
     """One per process. The SDK's core would log to standard output otherwise and spoil `--json`."""
     return Runtime(
         telemetry=TelemetryConfig(
+            metrics=metrics,
+            attach_service_name=False,
             logging=LoggingConfig(
                 filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
                 forwarding=LogForwardingConfig(logger=logging.getLogger("temporal.core")),
-            )
+            ),
         )
     )
 
@@ -72,6 +83,24 @@ async def connect(address: str | None = None, *, namespace: str | None = None, l
         config["namespace"] = namespace
     config.setdefault("target_host", "127.0.0.1:7233")
     return await Client.connect(**config, data_converter=data_converter(), runtime=_runtime_once(), lazy=lazy)
+
+
+def measured(address: str, buckets: Mapping[str, Sequence[float]]) -> MetricMeter:
+    """Let this process serve its metrics, the SDK's and what the meter is given, to Prometheus at `address`.
+
+    Before the first client. Raises ValueError where it cannot be listened there.
+    """
+    if _RUNTIME:
+        raise RuntimeError("metrics are asked for before the first client")
+    config = PrometheusConfig(
+        bind_address=address,
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
+        histogram_bucket_overrides=buckets,
+    )
+    _RUNTIME.append(runtime(config))
+    return _RUNTIME[0].metric_meter
 
 
 _RUNTIME: list[Runtime] = []

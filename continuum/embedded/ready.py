@@ -35,6 +35,12 @@ def touch_ready_file() -> None:
         Path(path).touch()
 
 
+def ready_file_gone() -> None:
+    """For the child: say that it does not serve any more. Whoever watches may end it or wait."""
+    if path := os.environ.get(READY_FILE):
+        Path(path).unlink(missing_ok=True)
+
+
 async def start_until_ready(
     service: Service, command: Sequence[str], *, folder: Folder, environment: Mapping[str, str]
 ) -> None:

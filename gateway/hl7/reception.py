@@ -101,6 +101,7 @@ class Reception:
         except Exception as error:  # whatever it is, it is this message's
             log.error("hl7_failed", kind=header.name, error=type(error).__name__)
             verdict = Verdict("207", UNFORESEEN)
+        self.gateway.measures.hl7(header.name, outcome)
         said = answer(raw, verdict, self.clock())
         return Received(outcome, header.name, verdict.code, verdict.reason, said)
 

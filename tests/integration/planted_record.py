@@ -35,7 +35,7 @@ class Planter:
         return f"{self.tenant}-{name}"
 
     async def referral(self, name: str, received: float, *, adopted: bool = False) -> None:
-        facts = {"adoption": {}} if adopted else {}
+        facts: dict[str, Any] = {"adoption": {}} if adopted else {}
         await self.database.execute(
             """
             with i as (insert into continuum.inbound (tenant, source, transport_key, sha256, raw, media_type, outcome)
