@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from gateway import answers, health
 from gateway.access import guard, oauth
 from gateway.context import Gateway
+from gateway.direct import Direct
 from gateway.fhir_server import routes as fhir_reading
 from gateway.fhir_server.subscriptions import routes as subscriptions
 from gateway.fhir_server.writing import routes as fhir_writing
@@ -36,5 +37,6 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.include_router(staff.router)
     app.include_router(answering.router)
     app.include_router(start.router)
+    app.add_middleware(Direct, routes=fhir_writing.router.routes)
     guard.install(app, gateway)  # last: it stands in front of what is there
     return app

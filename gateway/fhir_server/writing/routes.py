@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gateway.access.caller import CallerRole
 from gateway.access.policy import marked, policy
+from gateway.direct import DirectRoute
 from gateway.fhir_server.registry import Interactions, Operation, declare, declare_system
 from gateway.fhir_server.writing import booking, bundles, messaging, placing, reporting, tasks
 from gateway.fhir_server.writing.answer import Answer
@@ -16,7 +17,7 @@ from gateway.fhir_server.writing.delivery import Delivery
 from gateway.fhir_server.writing.headers import FHIR_JSON
 from gateway.fhir_server.writing.serving import served
 
-router = APIRouter(prefix="/fhir", tags=["fhir"])
+router = APIRouter(prefix="/fhir", tags=["fhir"], route_class=DirectRoute)
 
 SENDERS: set[CallerRole] = set(placing.PLACING.roles)
 CARERS: set[CallerRole] = {"coordinator", "therapist"}

@@ -19,6 +19,7 @@ from gateway.access.caller import Caller, CallerRole
 from gateway.access.guard import Access
 from gateway.access.settings import AccessSettings
 from gateway.context import ConnectedTemporal, Gateway, GatewaySettings, TemporalAway
+from gateway.direct import Direct
 from gateway.fhir_server import routes as reading
 from gateway.fhir_server.writing import routes
 from records.database import Database
@@ -134,6 +135,7 @@ def built(house: House, known: Known, temporal: Any = None, database: Database |
     answers.install(app)
     app.include_router(routes.router)
     app.include_router(reading.router)
+    app.add_middleware(Direct, routes=routes.router.routes)
     guard.install(app, app.state.gateway)
     cast(Access, app.state.access).authentication = known  # type: ignore[assignment]
     return app
