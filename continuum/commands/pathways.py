@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from continuum import output
-from continuum.commands import content, exchange
+from continuum.commands import content, exchange, migrating
 from continuum.commands.common import Json, Mistake
 from continuum.vignettes import playing
 from pathways import vignette
@@ -26,6 +26,7 @@ pathways.command()(content.digest)
 pathways.command()(exchange.diagram)
 pathways.command()(exchange.export)
 pathways.command("import")(exchange.import_)
+pathways.command()(migrating.migrate)
 
 
 @pathways.command("test")
