@@ -138,7 +138,8 @@ async def _refusal(handle: WorkflowHandle[Any, Any], name: str, failure: Workflo
     cause = failure.cause
     if isinstance(cause, ApplicationError) and cause.type in REFUSED_BY_THE_SDK:
         try:
-            now = f"; possible now: {', '.join(await allowed_now(handle))}"
+            people_say = [one for one in await allowed_now(handle) if not one.startswith(OUR_OWN)]
+            now = f"; possible now: {', '.join(people_say)}"
         except (RPCError, WorkflowQueryFailedError):
             now = ""
         return ActionRefused("NotNow", f"{name} cannot be done in this stage{now}")
@@ -154,6 +155,8 @@ async def _not_running(database: Database, tenant: str, journey: str) -> ActionR
     return ActionRefused("NotBegun", "this journey has not begun yet: try again in a moment")
 
 
+OUR_OWN = "note_"
+"""So begin the actions that Continuum says itself, of what came in."""
 REFUSED_BY_THE_SDK = {None, "", "RuntimeError"}
 
 
