@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from care.commit import Commit
 from care.journey import Journey
 from care.keeping import as_bytes, kept, unpacked
-from channels.sent_log import Left
 from records.database import Database
 from records.decisions import COMMIT, rows
 from records.notices import A_PERSONS_WHEN_FAILED, A_PERSONS_WHEN_UNCERTAIN
@@ -235,6 +234,21 @@ async def repairs(database: Database, journey: str | None = None) -> list[dict[s
 
 
 # --- after a restore
+
+
+class Left(Protocol):
+    """A notice that has left, or may have: see `channels/sent_log.py`."""
+
+    @property
+    def notice(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
 
 
 async def restored(database: Database, taken_at: datetime, left: Sequence[Left] | None) -> int:
