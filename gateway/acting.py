@@ -138,7 +138,7 @@ async def _refusal(handle: WorkflowHandle[Any, Any], name: str, failure: Workflo
     cause = failure.cause
     if isinstance(cause, ApplicationError) and cause.type in REFUSED_BY_THE_SDK:
         try:
-            people_say = [one for one in await allowed_now(handle) if not one.startswith(OUR_OWN)]
+            people_say = [one for one in await allowed_now(handle) if not one.startswith(OURS_ALONE)]
             now = f"; possible now: {', '.join(people_say)}"
         except (RPCError, WorkflowQueryFailedError):
             now = ""
@@ -155,8 +155,8 @@ async def _not_running(database: Database, tenant: str, journey: str) -> ActionR
     return ActionRefused("NotBegun", "this journey has not begun yet: try again in a moment")
 
 
-OUR_OWN = "note_"
-"""So begin the actions that Continuum says itself, of what came in."""
+OURS_ALONE = "note_"
+"""Actions of this prefix are how Continuum itself tells a journey of something that happened elsewhere."""
 REFUSED_BY_THE_SDK = {None, "", "RuntimeError"}
 
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 from care.action import ACTIONS
 from care.actor import Actor
 from gateway.access.caller import ACTS_AS, Caller, CallerRole
+from gateway.acting import OURS_ALONE
 
 Roles = frozenset[CallerRole]
 
 STAFF: Roles = frozenset({"coordinator", "therapist"})
 CLINICIANS: Roles = frozenset({"therapist"})
 """Whoever may decide clinically signs in as a therapist: the clinical lead, surgeons and who is on call too."""
-
-OURS_ALONE = "note_"
-"""Actions of this prefix are how Continuum itself tells a journey of something that happened elsewhere."""
 
 _OTHERS: dict[str, Roles] = {
     "sign_screen": CLINICIANS,
