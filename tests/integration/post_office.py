@@ -88,6 +88,7 @@ class Mailroom:
     record: Database
     temporal: str
     app_dsn: str
+    owner_dsn: str
 
     async def row(self, notice: str) -> dict[str, Any]:
         """A notice as it stands."""
@@ -102,7 +103,7 @@ async def mailroom_built() -> AsyncIterator[Mailroom]:
     with temporary_folder() as path:
         async with running(Options(folder=path, time_skipping=True, migrate=bring_up_to_date)) as stack:
             record = await Database.open(stack.dsn("app"), size=8)
-            yield Mailroom(record, stack.stack.temporal_address, stack.dsn("app"))
+            yield Mailroom(record, stack.stack.temporal_address, stack.dsn("app"), stack.dsn("owner"))
             await record.close()
 
 
