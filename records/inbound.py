@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
+from records.audit import AuditEntry
 from records.database import Database
 
 Row = dict[str, Any]
@@ -17,34 +20,32 @@ LEASE_SECONDS = 30.0
 """So long whoever takes an ask up has it to itself; after that it is taken up again, which changes nothing twice."""
 
 
-class NewReferral(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReferral:
     """What is stored of one referral: its identity, the patient, and the facts that a workflow may know.
 
     `matched` says whether codes and words were held against the pathways already; else the relay does that.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
     journey: str
     referral_id: str
-    patient: Row | None = Field(repr=False)
-    patient_reference: str | None = Field(repr=False)
-    birth_date: str | None = Field(repr=False)
-    gender: str | None = Field(repr=False)
-    requester: Row = Field(repr=False)
-    requester_email: str | None = Field(repr=False)
-    texts: list[str] = Field(repr=False)
-    codes: list[Row] = Field(repr=False)
-    facts: Row
+    patient: Row | BaseModel | None = field(repr=False)
+    patient_reference: str | None = field(repr=False)
+    birth_date: str | None = field(repr=False)
+    gender: str | None = field(repr=False)
+    requester: Row | BaseModel = field(repr=False)
+    requester_email: str | None = field(repr=False)
+    texts: list[str] = field(repr=False)
+    codes: list[Row] = field(repr=False)
+    facts: Row | BaseModel
     matched: bool = False
 
 
-class NewMessage(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
     """One message as it is stored. `outcome` is what it would be if nothing like it had come before."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    inbound: UUID = Field(default_factory=uuid4)
+    inbound: UUID = field(default_factory=uuid4)
     tenant: str
     protocol: Literal["fhir", "hl7v2"]
     sender: str | None
@@ -58,8 +59,14 @@ class NewMessage(BaseModel):
     path: str | None = None
     code: str | None = None
     reason: str | None = None
-    referral: NewReferral | None = Field(default=None, repr=False)
-    asks: tuple[Row, ...] = Field(default=(), repr=False)
+    referral: NewReferral | None = field(default=None, repr=False)
+    asks: tuple[Row, ...] = field(default=(), repr=False)
+    audit: AuditEntry | None = None
+    """What the audit is to say in the same statement, if it is accepted."""
+
+    def as_json(self) -> str:
+        """As `continuum.take_in` takes it."""
+        return to_json(self).decode()
 
 
 class Stored(BaseModel):
@@ -71,6 +78,8 @@ class Stored(BaseModel):
     journey: str | None
     inbound: UUID
     asks: tuple[str, ...]
+    audited: bool
+    """Whether the audit has said so already."""
 
 
 async def take_in(database: Database, message: NewMessage, raw: bytes) -> Stored:
@@ -80,7 +89,7 @@ async def take_in(database: Database, message: NewMessage, raw: bytes) -> Stored
     bytes: a duplicate. Same referral, other bytes: an amendment, for review. Same delivery (transport key), other
     bytes: a conflict, which is kept and changes nothing.
     """
-    found = await database.value("select continuum.take_in($1::text::jsonb, $2)", message.model_dump_json(), raw)
+    found = await database.value("select continuum.take_in($1::text::jsonb, $2)", message.as_json(), raw)
     return Stored.model_validate(found)
 
 

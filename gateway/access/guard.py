@@ -39,7 +39,7 @@ _OURS = re.compile(
 )
 """Journeys and what they gave out, asks, and whatever has a UUID."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
-_SUBJECT = "audit_subject"
+_SUBJECT, _ROW, _WRITTEN = "audit_subject", "audit_row", "audit_written"
 NOT_OURS = frozenset({400, 401, 403, 404, 405, 429})
 """Outcomes after which nobody knows whether what was named is there."""
 
@@ -74,6 +74,17 @@ def caller_of(request: Request) -> Caller:
 def about(request: Request, subject: str) -> None:
     """Say what a request turned out to be about, for the audit: `ServiceRequest/ID`. Ids of ours only."""
     setattr(request.state, _SUBJECT, subject)
+
+
+def row_of(request: Request, outcome: int, subject: str) -> AuditEntry | None:
+    """What the audit will say if the request comes to this, for whoever can write it together with what is done."""
+    row: _Row | None = getattr(request.state, _ROW, None)
+    return row.entry(outcome, subject) if row is not None else None
+
+
+def audited(request: Request, outcome: int) -> None:
+    """Say that the row of `row_of` was written: an answer of this outcome needs no other."""
+    setattr(request.state, _WRITTEN, outcome)
 
 
 def open_access(gateway: Gateway) -> Access:
@@ -162,7 +173,7 @@ class _Guard:
             await self._inner(scope, receive, send)  # a wrong method is answered 405 there
             return
         access: Access = scope["app"].state.access
-        row = _Row(access, scope, f"{scope['method']} {self._path}")
+        state[_ROW] = row = _Row(access, scope, f"{scope['method']} {self._path}")
         state["caller"] = row.caller = await self._admitted(scope, access, row)
         told = _Told(row, send)
         try:
@@ -208,25 +219,30 @@ class _Row:
 
     async def write(self, outcome: int) -> None:
         """Raises DatabaseAway, DatabaseRefused."""
-        await self._access.audit.write(self._entry(outcome))
+        await self._access.audit.write(self.entry(outcome))
+
+    def stands(self, outcome: int) -> bool:
+        """Whether it was written with this outcome, together with what was done."""
+        return bool(self._scope["state"].get(_WRITTEN) == outcome)
 
     def later(self, outcome: int) -> None:
         """Without waiting: nobody is there any more."""
-        self._access.audit.append(self._entry(outcome))
+        self._access.audit.append(self.entry(outcome))
 
     async def refused(self, problem: Problem) -> Problem:
         """Write that it was refused, and give the problem to raise. Raises DatabaseAway, DatabaseRefused."""
         await self.write(problem.status)
         return problem
 
-    def _entry(self, outcome: int) -> AuditEntry:
+    def entry(self, outcome: int, subject: str | None = None) -> AuditEntry:
+        """As it is written. `subject`: what it is about, where it is not known yet whether there is such a thing."""
         caller, state = self.caller, self._scope["state"]
         return AuditEntry(
             tenant=caller.tenant if caller else self._access.tenant,
             caller=caller.sender if caller else NOBODY,
             roles=" ".join(sorted(caller.roles)) if caller else "",
             operation=self._operation,
-            subject=state.get(_SUBJECT) or _named(_subject(self._scope), outcome),
+            subject=subject or state.get(_SUBJECT) or _named(_subject(self._scope), outcome),
             outcome=outcome,
             request_id=state["request_id"],
         )
@@ -244,10 +260,11 @@ class _Told:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self.begun:
             self.begun = True
-            try:
-                await self._row.write(message["status"])
-            except (DatabaseAway, DatabaseRefused):
-                self.unwritten = True
+            if not self._row.stands(message["status"]):
+                try:
+                    await self._row.write(message["status"])
+                except (DatabaseAway, DatabaseRefused):
+                    self.unwritten = True
         if not self.unwritten:
             await self._send(message)
 

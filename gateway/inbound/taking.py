@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import Literal
@@ -14,6 +16,7 @@ from care.referral import Referral
 from gateway.inbound.ages import age_in_years
 from gateway.inbound.meaning import Ask, Asked, Envelope, Meaning, NewReferral, Noted, Refused
 from records import inbound
+from records.audit import AuditEntry
 from records.database import Database
 
 CONFLICT = "this delivery's id was used before for other content: give every delivery an id of its own"
@@ -37,14 +40,23 @@ class Taken(BaseModel):
     inbound: UUID
     journey: str | None = None
     asks: tuple[str, ...] = ()
+    audited: bool = False
+    """Whether the audit says so already."""
     code: str | None = None
     reason: str | None = None
     path: str | None = None
 
 
-async def take_in(database: Database, envelope: Envelope, meaning: Meaning) -> Taken:
-    """Store it. Raises DatabaseAway: then nothing is acknowledged."""
+async def take_in(
+    database: Database, envelope: Envelope, meaning: Meaning, *, audit: Callable[[str], AuditEntry | None] | None = None
+) -> Taken:
+    """Store it. `audit`: what the audit is to say of a journey that begins by it, in the same statement.
+
+    Raises DatabaseAway: then nothing is acknowledged.
+    """
     message = message_of(envelope, meaning)
+    if audit is not None and message.referral is not None:
+        message = replace(message, audit=audit(message.referral.journey))
     stored = await inbound.take_in(database, message, envelope.raw)
     refused = message.outcome == "refused"
     return Taken(
@@ -52,6 +64,7 @@ async def take_in(database: Database, envelope: Envelope, meaning: Meaning) -> T
         inbound=stored.inbound,
         journey=stored.journey,
         asks=stored.asks,
+        audited=stored.audited,
         code=message.code if refused else "duplicate" if stored.outcome == "conflict" else None,
         reason=message.reason if refused else WORDS.get(stored.outcome),
         path=message.path,
@@ -97,7 +110,7 @@ def _ask(ask: Ask) -> inbound.Row:
 
 def _referral(envelope: Envelope, meaning: NewReferral) -> inbound.NewReferral:
     referral = meaning.referral
-    patient, requester = referral.patient, referral.requester
+    patient = referral.patient
     facts = Referral(
         received_at=envelope.received_at,
         urgency=referral.priority or "routine",
@@ -110,13 +123,13 @@ def _referral(envelope: Envelope, meaning: NewReferral) -> inbound.NewReferral:
     return inbound.NewReferral(
         journey=f"j{secrets.token_hex(8)}",
         referral_id=referral.referral_id,
-        patient=patient.model_dump(mode="json") if patient.matched_by_message else None,
+        patient=patient if patient.matched_by_message else None,
         patient_reference=patient.reference,
         birth_date=patient.birth_date,
         gender=patient.gender,
-        requester=requester.model_dump(mode="json"),
-        requester_email=requester.email,
+        requester=referral.requester,
+        requester_email=referral.requester.email,
         texts=list(referral.texts),
-        codes=[c.model_dump() for c in (*referral.reason_codes, *referral.codes)],
-        facts=facts.model_dump(mode="json"),
+        codes=[{"system": c.system, "code": c.code} for c in (*referral.reason_codes, *referral.codes)],
+        facts=facts,
     )

@@ -127,6 +127,7 @@ declare
     known uuid[];
     whom uuid;
     asks jsonb := '[]';
+    a jsonb;
 begin
     if said <> 'refused' then
         perform pg_advisory_xact_lock(hashtextextended(here || '/' || from_ || '/' || key, 0));
@@ -193,7 +194,16 @@ begin
     values (message, here, from_, key, digest, raw_bytes, d->>'media_type', said, whose,
             case when said = 'refused' then d->>'reason' end, d->>'path', d->>'protocol', d->>'sender', d->>'kind',
             case when said = 'refused' then d->>'code' end, before);
-    return jsonb_build_object('outcome', said, 'journey', whose, 'inbound', coalesce(before, message), 'asks', asks);
+    if said = 'accepted' then
+        a := nullif(d->'audit', 'null');
+        if a is not null then
+            insert into audit (tenant, caller, roles, operation, subject, outcome, request_id)
+            values (a->>'tenant', a->>'caller', a->>'roles', a->>'operation', a->>'subject', (a->>'outcome')::integer,
+                    a->>'request_id');
+        end if;
+    end if;
+    return jsonb_build_object('outcome', said, 'journey', whose, 'inbound', coalesce(before, message), 'asks', asks,
+                              'audited', a is not null);
 end
 $$;
 

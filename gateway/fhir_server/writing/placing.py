@@ -24,6 +24,7 @@ from gateway.fhir_server.writing.delivery import CLAIMED, Delivery
 from gateway.fhir_server.writing.naming import journey_of, onlooker
 from gateway.inbound import About, Ask, NewReferral, Noted, Taken, take_in
 from records import locating, orders
+from records.audit import AuditEntry
 from records.orders import Standing
 
 KIND = "ServiceRequest"
@@ -43,19 +44,35 @@ async def create(delivery: Delivery) -> Answer:
     wanted = headers.if_none_exist(delivery.header("if-none-exist"))
     if wanted is not None and (known := await known_order(delivery, KIND, referral, wanted)) is not None:
         return known
-    return await place(delivery, KIND, referral, message.entries[0].node, keep=wanted is not None)
+    order = message.entries[0].node
+    return await place(delivery, KIND, referral, order, keep=wanted is not None, whole=True)
 
 
 async def place(
-    delivery: Delivery, kind: str, referral: IncomingReferral, order: Resource | None, *, keep: bool = False
+    delivery: Delivery,
+    kind: str,
+    referral: IncomingReferral,
+    order: Resource | None,
+    *,
+    keep: bool = False,
+    whole: bool = False,
 ) -> Answer:
-    """Take an order in. `keep`: whoever sent it wants an order that is there left as it is."""
+    """Take an order in. `keep`: whoever sent it wants an order that is there left as it is. `whole`: it is all that the
+    request is about, so that the audit says so in the same statement."""
     if not PLACING.allows(delivery.caller):
         raise Problem(403, "forbidden", "this caller may not send orders")
     envelope = delivery.envelope(kind, claimed=referral.source, key=delivery.idempotency_key or referral.transport_key)
-    taken = await take_in(delivery.gateway.database, envelope, NewReferral(referral=referral))
+
+    def audit(journey: str) -> AuditEntry | None:
+        return guard.row_of(delivery.request, 201, f"{KIND}/{journey}")
+
+    taken = await take_in(
+        delivery.gateway.database, envelope, NewReferral(referral=referral), audit=audit if whole else None
+    )
     if taken.journey is not None:
         guard.about(delivery.request, f"{KIND}/{taken.journey}")
+    if taken.audited:
+        guard.audited(delivery.request, 201)
     match taken.outcome:
         case "accepted":
             return Answer(

@@ -45,7 +45,7 @@ def message() -> tuple[str, bytes]:
         kind="ServiceRequest",
         received_at=datetime.now(UTC),
     )
-    return message_of(envelope, NewReferral(referral=referral)).model_dump_json(), raw
+    return message_of(envelope, NewReferral(referral=referral)).as_json(), raw
 
 
 async def test_no_message_looks_through_the_others(quiet_house: House) -> None:
