@@ -120,14 +120,19 @@ async def _apply(connection: asyncpg.Connection, app_role: str) -> list[str]:
     applied = []
     for number, name, sql in migrations():
         if name in found.pending:
-            await _patiently(connection, number, name, sql)
+            await _patiently(connection, app_role, number, name, sql)
             applied.append(name)
-    await _grant(connection, app_role)
+    async with connection.transaction():
+        await _grant(connection, app_role)
     return applied
 
 
-async def _patiently(connection: asyncpg.Connection, number: int, name: str, sql: str) -> None:
-    """Apply one, whole or not at all. Raises MigrationError."""
+async def _patiently(connection: asyncpg.Connection, app_role: str, number: int, name: str, sql: str) -> None:
+    """Apply one, whole or not at all. Raises MigrationError.
+
+    The application gets its rights in the same moment: a trigger that the migration brings may write to a table that it
+    brings, and the old code's writes run that trigger from then on.
+    """
     for attempt in range(TRIES):
         if attempt:
             await asyncio.sleep(PAUSE_SECONDS)
@@ -141,6 +146,7 @@ async def _patiently(connection: asyncpg.Connection, number: int, name: str, sql
                     name,
                     _digest(sql),
                 )
+                await _grant(connection, app_role)
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             continue
         except asyncpg.PostgresError as error:
@@ -155,19 +161,25 @@ async def _patiently(connection: asyncpg.Connection, number: int, name: str, sql
     )
 
 
+APPEND_ONLY = ("audit", "directory_change", "journal", "note", "patient_change", "patient_merge")
+"""What the application inserts and reads, and never changes: nothing that anybody did is deleted."""
+NOT_UPDATED = ("inbound",)
+FORGOTTEN = ("jti", "throttle")
+"""Tables whose rows the application may delete."""
+
+
 async def _grant(connection: asyncpg.Connection, app_role: str) -> None:
-    """What the application may do: insert and read the journal, never change it; delete nothing that anybody did."""
+    """What the application may do with the tables that there are."""
     role = '"' + app_role.replace('"', '""') + '"'
-    async with connection.transaction():
-        await connection.execute(
-            f"grant usage on schema continuum to {role};"
-            f"grant select, insert, update on all tables in schema continuum to {role};"
-            f"revoke update, delete, truncate on continuum.journal, continuum.note from {role};"
-            f"revoke update, delete, truncate on continuum.directory_change from {role};"
-            f"revoke update, delete, truncate on continuum.patient_merge from {role};"
-            f"revoke update on continuum.inbound from {role};"
-            f"revoke update, delete, truncate on continuum.audit, continuum.patient_change from {role};"
-            f"grant delete on continuum.jti, continuum.throttle to {role};"
-            f"grant execute on all functions in schema continuum to {role};"
-            f"grant select on public.continuum_migration to {role};"
-        )
+    rows = await connection.fetch("select tablename from pg_catalog.pg_tables where schemaname = 'continuum'")
+    there = {row["tablename"] for row in rows}
+    said = [
+        f"grant usage on schema continuum to {role}",
+        f"grant select, insert, update on all tables in schema continuum to {role}",
+        *(f"revoke update, delete, truncate on continuum.{t} from {role}" for t in APPEND_ONLY if t in there),
+        *(f"revoke update on continuum.{table} from {role}" for table in NOT_UPDATED if table in there),
+        *(f"grant delete on continuum.{table} to {role}" for table in FORGOTTEN if table in there),
+        f"grant execute on all functions in schema continuum to {role}",
+        f"grant select on public.continuum_migration to {role}",
+    ]
+    await connection.execute(";".join(said))
