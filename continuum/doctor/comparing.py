@@ -66,11 +66,10 @@ def _not_begun(row: Standing, run: Run | None, told: Told | None, now: datetime)
 
 
 def _open(row: Standing, run: Run | None, told: Told | None, kept: Journey | None) -> Iterator[tuple[str, str]]:
-    if told is not None and told.does_not_replay:
-        yield "does_not_replay", f"run {run.run}" if run is not None else "no run"
-        return
     there = told.journey if told is not None else None
-    if run is None or not run.running:
+    if run is not None and run.running and told is not None and told.does_not_replay:
+        yield "does_not_replay", f"run {run.run}"
+    elif run is None or not run.running:
         yield "journey_without_workflow", f"in {row.stage}, at decision {row.journal_last}"
     elif there is not None and there.seq < row.journal_last:
         yield "workflow_behind", f"Temporal is at decision {there.seq}, the journal at {row.journal_last}"

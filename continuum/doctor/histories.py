@@ -60,7 +60,8 @@ class Told:
 
     def settle(self) -> None:
         """Take what is wanted of the workflow, and let go of the rest."""
-        self.journey = self.instance.journey if self.instance is not None else None
+        if self.instance is not None and not self.does_not_replay:
+            self.journey = self.instance.journey
         self.instance = None
 
 

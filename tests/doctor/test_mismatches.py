@@ -16,7 +16,7 @@ from temporalio.client import WorkflowExecutionStatus
 from care.journey import Journey
 from channels.mail import Mail
 from continuum.demo.player import Player
-from continuum.doctor import nightly
+from continuum.doctor import histories, nightly
 from continuum.doctor.comparing import compare
 from continuum.doctor.examining import examine
 from continuum.doctor.histories import Run, Told
@@ -27,6 +27,8 @@ from records.doctor import Standing
 from tests.conftest import House, built, staffed
 from tests.doctor.scene import walk
 from tests.integration.tools import PATIENT, message, order, until
+from tests.workflows import planted
+from tests.workflows.conftest import stages_with
 from workflows.connection import TASK_QUEUE
 from workflows.nightly import NightlyComparison
 
@@ -378,3 +380,17 @@ async def test_a_workflow_that_decided_otherwise_gives_way_to_the_record(site: S
     assert await site.of(player) == []
     assert await player.owed() != []
     await walk(player, 1, 2)
+
+
+async def test_a_journey_that_does_not_replay_is_named_and_once_ended_goes_on_from_the_record(site: Site) -> None:
+    player = await site.player("wedged", 3)
+    with patch.object(histories, "STAGES", stages_with(planted.NoFastCommit)):
+        found = await site.of(player)
+        assert [m.kind for m in found] == ["does_not_replay"]
+        assert (await Repairs(site.house.client, site.house.database).repair(found[0])).done is None
+        await player.handle.terminate("planted")
+        (found_then,) = await site.of(player)
+        assert found_then.kind == "journey_without_workflow"
+        assert (await Repairs(site.house.client, site.house.database).repair(found_then)).done
+        assert await site.of(player) == []
+    await walk(player, 3, 4)
