@@ -193,7 +193,10 @@ def test_more_gateways_share_the_port_and_leave_hl7_to_the_first() -> None:
     assert "networks" not in more
     assert "ports" not in more
     assert "container_name" not in more
-    assert more["environment"] == {**first["environment"], "CONTINUUM_HL7_PORT": ""}
+    assert more["environment"] == first["environment"] | {
+        "CONTINUUM_HL7_PORT": "",
+        "CONTINUUM_METRICS_ADDRESS": "",
+    }
     assert first["environment"]["CONTINUUM_HTTP_SHARED"] == "true"
 
 

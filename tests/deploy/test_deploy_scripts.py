@@ -6,12 +6,13 @@ import asyncio
 import os
 import shlex
 import shutil
+import signal
 import ssl
 import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -277,10 +278,12 @@ async def test_init_again_sets_a_changed_password(server: Server) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "short\n"])
-def test_init_refuses_a_missing_or_weak_password(server: Server, content: str | None) -> None:
-    file = server.secrets / "temporal_password"
+def test_init_refuses_a_missing_or_weak_password(tmp_path: Path, content: str | None) -> None:
+    for name in SECRETS:
+        (tmp_path / name).write_text("of a length that will do", "ascii")
+    file = tmp_path / "temporal_password"
     file.unlink() if content is None else file.write_text(content, "ascii")
-    done = server.init()
+    done = Server(port=1, psql=Path("/usr/bin/psql"), secrets=tmp_path).init()
     assert done.returncode == 1
     assert "temporal_password is missing, unreadable or shorter" in done.stderr
 
@@ -365,6 +368,29 @@ def test_what_backups_are_told_wrongly_is_said(
     assert done.returncode == 2
     assert told in done.stderr
     assert not (tmp_path / "copies").exists()
+
+
+def test_a_copy_that_fails_is_tried_again_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    (tmp_path / "backup_password").write_text("secret", "ascii")
+    process = subprocess.Popen(
+        ["/bin/sh", ROOT / "deploy/postgres/backup.sh", "regularly"],
+        env={"PATH": os.defpath, "PGHOST": "127.0.0.1", "PGPORT": str(free_port([])), "SECRETS_DIR": str(tmp_path),
+             "BACKUPS": str(tmp_path / "copies")},
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        said = ""
+        while "the next attempt is in" not in said:
+            said = process.stderr.readline()
+            assert said, "it gave up"
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.stderr.close()
+    assert not list((tmp_path / "copies").glob("cluster-*Z"))
 
 
 @contextmanager

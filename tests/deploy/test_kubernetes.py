@@ -260,7 +260,11 @@ def test_probes_ask_what_is_there(site: list[Manifest]) -> None:
     gateway, told = containers(site)["gateway"], environment(site, "gateway")
     routes = {getattr(route, "path", None) for route in health.router.routes}
     ports = {port["name"]: str(port["containerPort"]) for port in gateway["ports"]}
-    assert ports == {"https": told["CONTINUUM_HTTP_PORT"], "mllp": told["CONTINUUM_HL7_PORT"]}
+    metrics = told["CONTINUUM_METRICS_ADDRESS"].rpartition(":")[2]
+    assert ports == {"https": told["CONTINUUM_HTTP_PORT"], "mllp": told["CONTINUUM_HL7_PORT"], "metrics": metrics}
+    for component in ("worker", "gateway"):
+        annotations = pods(site)[component]["metadata"]["annotations"]
+        assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": metrics}
     for probe, path in (("startupProbe", "/ready"), ("readinessProbe", "/ready"), ("livenessProbe", "/health")):
         assert gateway[probe]["httpGet"] == {"path": path, "port": "https", "scheme": "HTTPS"}
         assert path in routes
@@ -287,7 +291,7 @@ def test_nobody_talks_to_anybody_but_for_what_is_named(site: list[Manifest]) -> 
             for port in rule["ports"]:
                 assert port["port"] not in comes_in
                 comes_in[port["port"]] = rule["from"]
-    assert set(comes_in) == {8443, 2575}
+    assert set(comes_in) == {8443, 2575, 9464}
     ranges = of(site, "Service")["continuum-hl7"]["spec"]["loadBalancerSourceRanges"]
     assert [one["ipBlock"]["cidr"] for one in comes_in[2575]] == ranges
     out = policies["continuum-out"]["spec"]["egress"][0]["to"][0]["ipBlock"]
