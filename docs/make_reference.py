@@ -131,6 +131,11 @@ ELSEWHERE = (
         "`up` and `demo`, when root starts them",
         "the user of PostgreSQL (default `nobody`)",
     ),
+    (
+        "`CONTINUUM_READY_FILE`",
+        "worker, gateway",
+        "a file that is there while they are ready, for a container's health check; it must not outlive them",
+    ),
     ("`TEMPORAL_CLI_PATH`", "`up` and `demo`", "another binary of Temporal's command line"),
     ("`CONTINUUM_OWNER_DATABASE_URL`", "`migrate`", "the database address of the role that owns the schema"),
     ("`CONTINUUM_OWNER_DATABASE_PASSWORD_FILE`", "`migrate`", "a file with that role's password"),

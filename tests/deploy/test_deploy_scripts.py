@@ -414,7 +414,7 @@ def restarted(server: Server, copy: Path) -> Iterator[int]:
         )  # fmt: skip
         try:
             deadline = time.monotonic() + 30
-            ready = [server.psql.parent / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            ready = [str(server.psql.parent / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
             while subprocess.run(ready).returncode:
                 assert process.poll() is None, "PostgreSQL does not start from the copy"
                 assert time.monotonic() < deadline

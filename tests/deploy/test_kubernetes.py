@@ -83,7 +83,8 @@ def containers(site: list[Manifest]) -> dict[str, Manifest]:
 
 def environment(site: list[Manifest], component: str) -> dict[str, str]:
     """The environment of a container; what comes from a secret is its name."""
-    container, told = containers(site)[component], {}
+    container = containers(site)[component]
+    told: dict[str, str] = {}
     for source in container.get("envFrom", []):
         told |= of(site, "ConfigMap")[source["configMapRef"]["name"]]["data"]
     for one in container.get("env", []):
@@ -169,6 +170,8 @@ def test_what_the_chart_is_told_is_documented() -> None:
 def test_settings_are_known_and_files_are_mounted(site: list[Manifest], component: str) -> None:
     told = environment(site, component)
     assert {name for name in told if name.startswith("CONTINUUM_")} <= KNOWN
+    reference = (ROOT / "docs/reference/settings.md").read_text("utf-8")
+    assert not [name for name in told if name in KNOWN and f"`{name}`" not in reference]
     assert all(name.startswith("CONTINUUM_") or TEMPORALS.fullmatch(name) for name in told)
     spec = pods(site)[component]["spec"]
     mounted = {one["mountPath"]: one["name"] for one in containers(site)[component]["volumeMounts"]}
@@ -178,7 +181,7 @@ def test_settings_are_known_and_files_are_mounted(site: list[Manifest], componen
     for path in re.findall(r"/run/[a-z0-9_./-]+", " ".join(told.values())):
         volume = volumes[mounted[str(Path(path).parent)]]
         sources = volume.get("projected", {}).get("sources", [volume])
-        files = set()
+        files: set[str] = set()
         for source in sources:
             inner = source.get("secret") or source["configMap"]
             kind = "Secret" if "secret" in source else "ConfigMap"
