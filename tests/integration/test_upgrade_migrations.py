@@ -140,7 +140,7 @@ def decision(journey: str, seq: int) -> str:
         "settled_at": None,
         "outcome": None,
     }
-    notice = {
+    notice: dict[str, Any] = {
         "id": f"{journey}:notice:{seq}",
         "to": "queue:front_desk",
         "template": "task_due",
@@ -150,7 +150,7 @@ def decision(journey: str, seq: int) -> str:
         "digest": True,
         "hash": f"n{seq}",
     }
-    reply = {
+    reply: dict[str, Any] = {
         "id": f"{journey}:reply:{seq}",
         "status": "in-progress",
         "business_status": None,
