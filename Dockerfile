@@ -22,7 +22,8 @@ FROM base
 RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip setuptools wheel \
     && rm -rf /usr/local/lib/python3.11/ensurepip \
     && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
-        --shell /usr/sbin/nologin continuum
+        --shell /usr/sbin/nologin continuum \
+    && install -d -o continuum -g continuum -m 0700 /var/lib/continuum
 COPY --from=build /opt/continuum /opt/continuum
 ENV PATH=/opt/continuum/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /opt/continuum

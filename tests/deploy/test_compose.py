@@ -167,7 +167,10 @@ def test_worker_can_be_scaled() -> None:
     worker = SERVICES["worker"]
     assert "container_name" not in worker
     assert not worker.get("ports")
-    assert not worker.get("volumes")
+    assert worker["volumes"] == ["sent-log:/var/lib/continuum"], "to which all of them write"
+    assert worker["environment"]["CONTINUUM_SENT_LOG"] == "/var/lib/continuum/sent.log"
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    assert "install -d -o continuum -g continuum -m 0700 /var/lib/continuum" in dockerfile
 
 
 @pytest.mark.parametrize("name", ["migrate", "worker", "gateway", "backup", "temporal", "temporal-schema"])
