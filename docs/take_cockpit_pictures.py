@@ -20,7 +20,7 @@ from playwright.async_api import Page, async_playwright
 
 from activities.clinics import calendar_of
 from care.journey import Stage
-from continuum.board.views import View, views
+from continuum.board.views import View, saving, views
 from continuum.demo import referrals, stories
 from continuum.demo.player import Player
 from continuum.embedded.folder import temporary_folder
@@ -122,6 +122,14 @@ async def photograph(chromium: str, ui: str, played: dict[str, str], links: dict
         run = page.url.split("/workflows/")[1].split("/")[1]
         await page.set_viewport_size({"width": 1280, "height": 900})
         await _picture(page, f"{where}/{run}/user-metadata", "cockpit-why")
+        await page.set_viewport_size({"width": 1280, "height": 720})
+        await page.goto(f"{ui}/namespaces/default/workflows")
+        await page.wait_for_timeout(SETTLE_MS)
+        await page.evaluate(saving(links.values(), "default"))
+        await page.wait_for_timeout(SETTLE_MS)
+        await page.get_by_test_id("saved-views-button").click()
+        await page.wait_for_timeout(SETTLE_MS)
+        await page.screenshot(path=PICTURES / "cockpit-saved.png")
         await browser.close()
 
 

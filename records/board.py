@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
+import asyncpg
+
 from care.responder import has_thresholds, response
 from care.score import Measure
 from care.task import TASKS
@@ -42,6 +44,9 @@ class Asked:
 
 PAUSES = {kind: list(rule.pauses_for) for kind, rule in TASKS.items()}
 
+PATIENCE_SECONDS = 60
+"""Longer than a statement may otherwise take: whoever asks has time, and a big site has many rows."""
+
 _ASKED = """
     with asked as (select $1::text as tenant, coalesce($2::timestamptz, '-infinity') as since,
         $3::timestamptz as as_of, $4::jsonb as pauses)
@@ -61,13 +66,14 @@ async def counted(database: Database, number: Number, asked: Asked, measure_of: 
     """
     given = (asked.tenant, asked.since, asked.as_of, PAUSES)
     if number is RESPONDERS:
-        facts = await database.fetch(f"{_ASKED} {number.facts}", *given)
+        facts = await _patiently(database, f"{_ASKED} {number.facts}", *given)
         rows = _responders([dict(fact) for fact in facts], asked, measure_of)
     else:
         groups = {"clinic": "clinic", "pathway": "pathway", "month": "to_char(at at time zone $5, 'YYYY-MM')"}
         named = "".join(f"{groups[by]} as {by}, " for by in asked.by)
         keys = ", ".join(str(n) for n in range(1, len(asked.by) + 2))
-        found = await database.fetch(
+        found = await _patiently(
+            database,
             f"{_ASKED} select {named} what, {number.sums} from ({number.facts}) f "  # noqa: S608 - our own words
             f"where $5::text is not null group by {keys} order by {keys}",
             *given,
@@ -75,6 +81,12 @@ async def counted(database: Database, number: Number, asked: Asked, measure_of: 
         )
         rows = [dict(row) for row in found]
     return [_few_left_out(number, row) for row in rows]
+
+
+async def _patiently(database: Database, sql: str, *args: Any) -> list[asyncpg.Record]:
+    async with database.connection() as connection, connection.transaction(readonly=True):
+        await connection.execute(f"set local statement_timeout = '{PATIENCE_SECONDS}s'")
+        return list(await connection.fetch(sql, *args, timeout=PATIENCE_SECONDS + 5.0))
 
 
 def _few_left_out(number: Number, row: Row) -> Row:

@@ -15,7 +15,7 @@ import typer
 from care.score import Measure
 from continuum import output
 from continuum.board.page import definitions
-from continuum.board.views import views
+from continuum.board.views import saving, views
 from continuum.commands.common import Dir, Json, Mistake, run
 from continuum.site import Site
 from pathways import loader
@@ -40,6 +40,9 @@ def board(
     until: Annotated[str | None, typer.Option("--to", help="Until before this day.", metavar="YYYY-MM-DD")] = None,
     by: Annotated[list[str] | None, typer.Option(help="Split by clinic, pathway or month; repeatable.")] = None,
     links: Annotated[bool, typer.Option("--links", help="Print links to views of Temporal's page.")] = False,
+    console: Annotated[
+        bool, typer.Option("--console", help="With --links: a line for the browser's console that saves them there.")
+    ] = False,
     ui: Annotated[str | None, typer.Option(help=f"Where that page is (default: the stack's, else {UI}).")] = None,
     explain: Annotated[bool, typer.Option("--definitions", help="Print what each number means.")] = False,
 ) -> None:
@@ -51,6 +54,8 @@ def board(
         raise Mistake("--csv and --json are two forms of answer: give one")
     if csv_ and name is None and not links:
         raise Mistake(f"--csv answers with one table; name one: {', '.join(BY_NAME)}")
+    if console and not links:
+        raise Mistake("--console goes with --links")
     numbers = _named(name)
     split = _split(by or [])
     first, last = _day(since, "--from"), _day(until, "--to")
@@ -59,7 +64,7 @@ def board(
 
     async def work(here: Site) -> int:
         if links:
-            return await _links(here, ui, json_)
+            return await _links(here, ui, json_=json_, console=console)
         zone = ZoneInfo(here.timezone)
         asked = Asked(
             here.tenant,
@@ -126,7 +131,7 @@ def _figure(column: Column, value: float | None) -> str:
     return f"{value:.1f}" if column.kind == "days" else f"{value:g}"
 
 
-async def _links(here: Site, ui: str | None, json_: bool) -> int:
+async def _links(here: Site, ui: str | None, *, json_: bool, console: bool) -> int:
     directory = await stored.load(here.database, here.tenant)
     held = await journeys.journeys(here.database, here.tenant, status="on_hold")
     namespace = here.stack.temporal_namespace if here.stack else os.environ.get("TEMPORAL_NAMESPACE", "default")
@@ -138,6 +143,9 @@ async def _links(here: Site, ui: str | None, json_: bool) -> int:
         now=await _now(here),
         zone=here.timezone,
     )
+    if console:
+        print(saving(found, namespace))
+        return 0
     if json_:
         output.as_json([{"name": v.name, "query": v.query, "link": v.link(where, namespace)} for v in found])
         return 0

@@ -252,6 +252,15 @@ async def test_links_are_queries_that_temporal_answers(quiet_house: House) -> No
     assert all(view["link"].startswith(f"{stack.ui_url}/namespaces/default/workflows?query=") for view in ran.json)
 
 
+async def test_views_that_last_are_saved_in_a_browser_by_one_line(quiet_house: House) -> None:
+    ran = await board(quiet_house, "--links", "--console")
+    (line,) = ran.out.splitlines()
+    assert '"query": "ExecutionStatus = \\"Running\\" AND Overdue = true"' in line
+    assert "Waiting on triage" in line
+    assert "NextDue" not in line, "what has a date in it is old tomorrow"
+    one_line(await board(quiet_house, "--console"), "--links")
+
+
 def test_a_week_ends_on_sunday_night_at_the_clinic() -> None:
     """1 January 2026 is a Thursday; Dubai is four hours ahead."""
     made = {v.name: v.query for v in views(queues=(), clinics=(), on_hold=(), now=day(0), zone="Asia/Dubai")}
