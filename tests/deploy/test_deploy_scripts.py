@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,57 +175,79 @@ def made_with(encrypted: bool) -> list[str]:
 @contextmanager
 def running(tmp_path: Path, other: Path | None) -> Iterator[Server]:
     make_secrets(tmp_path / "deploy")
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    for made in (tmp_path / "deploy/secrets").iterdir():
-        shutil.copy(made, secrets / made.stem)
-        (secrets / made.stem).chmod(0o644)
-    for path in [tmp_path, *tmp_path.parents[:2]]:
-        path.chmod(path.stat().st_mode | 0o055)  # another user reads the files, as in a container
-    with temporary_folder() as root:
-        root.mkdir(mode=0o755)
-        root.chmod(0o755)
+    with opened_folder() as root:
+        secrets, home = root / "secrets", root / "home"
+        secrets.mkdir(mode=0o755)
+        home.mkdir(mode=0o700)
+        for made in (tmp_path / "deploy/secrets").iterdir():
+            shutil.copy(made, secrets / made.stem)
+            (secrets / made.stem).chmod(0o644)
         folder = Folder(root)
         folder.bin.mkdir()
-        user = account()
-        install = other or usable_install(find_install(), folder, user)[0]
-        home = root / "home"
-        home.mkdir(mode=0o700)
+        install = other or usable_install(find_install(), folder, account())[0]
         shutil.copy(secrets / "postgres_password", home / "password")
         key = home / "tls_key.pem" if other else None
         if key:
             shutil.copy(secrets / "postgres_tls_key", key)
             key.chmod(0o600)
-        if user:
-            for path in (home, *home.iterdir()):
-                os.chown(path, user.uid, user.gid)
-        as_user: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
-        data = home / "data"
+        give(home)
         subprocess.run(
-            [install / "bin/initdb", "--pgdata", data, "--username=postgres", f"--pwfile={home / 'password'}",
-             *made_with(other is not None)],
-            check=True, capture_output=True, cwd="/", env={"TZ": "UTC"}, **as_user,
+            [install / "bin/initdb", "--pgdata", home / "data", "--username=postgres",
+             f"--pwfile={home / 'password'}", *made_with(other is not None)],
+            check=True, capture_output=True, cwd="/", env={"TZ": "UTC"}, **as_postgres(),
         )  # fmt: skip
-        port = free_port([])
-        process = subprocess.Popen(
-            [install / "bin/postgres", "-D", data, *settings(secrets, key),
-             "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1,::1", "-c", f"unix_socket_directories={home}"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={"TZ": "UTC"}, **as_user,
-        )  # fmt: skip
-        try:
-            deadline = time.monotonic() + 30
-            while subprocess.run([install / "bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode:
-                assert process.poll() is None, "PostgreSQL refused the settings of the compose file"
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+        with postgres(install / "bin", home / "data", *settings(secrets, key)) as port:
             yield Server(port, install / "bin/psql", secrets)
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+
+
+@contextmanager
+def opened_folder() -> Iterator[Path]:
+    """One that another user may look into, as a container does; pytest closes its own again and again."""
+    with temporary_folder() as root:
+        root.mkdir(mode=0o755)
+        root.chmod(0o755)
+        yield root
+
+
+def as_postgres() -> dict[str, Any]:
+    """PostgreSQL does not run as root."""
+    user = account()
+    return {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
+
+
+def give(folder: Path) -> None:
+    """All of it to whom PostgreSQL runs as."""
+    if user := account():
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, user.uid, user.gid)
+
+
+@contextmanager
+def postgres(programs: Path, data: Path, *arguments: str) -> Iterator[int]:
+    """A server on a folder of data; its port."""
+    port = free_port([])
+    log = data.parent / "log"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            [programs / "postgres", "-D", data, *arguments, "-c", f"port={port}",
+             "-c", "listen_addresses=127.0.0.1,::1", "-c", f"unix_socket_directories={data.parent}"],
+            stdout=said, stderr=said, cwd="/", env={"TZ": "UTC"}, **as_postgres(),
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        while subprocess.run(ready).returncode:
+            assert process.poll() is None, log.read_text("utf-8")
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 async def test_init_makes_roles_that_reach_their_own_databases_only(server: Server) -> None:
@@ -338,15 +360,17 @@ async def test_a_copy_is_checked_counted_and_can_be_restored(encrypted: Server, 
     os.utime(copy, (0, 0))
     assert encrypted.backup("check", folder).returncode == 1
 
-    with restarted(encrypted, copy) as port:
-        connection = await asyncpg.connect(
-            host="127.0.0.1", port=port, user="owner", database="continuum",
-            password=(encrypted.secrets / "owner_password").read_text("ascii"),
-        )  # fmt: skip
-        try:
-            assert await connection.fetchval("select n from kept") == 7
-        finally:
-            await connection.close()
+    with opened_folder() as root:
+        home = root / "home"
+        home.mkdir(mode=0o700)
+        shutil.copytree(copy, home / "data")
+        give(home)
+        with postgres(encrypted.psql.parent, home / "data") as port:
+            restored = await replace(encrypted, port=port).connect("owner", "continuum")
+            try:
+                assert await restored.fetchval("select n from kept") == 7
+            finally:
+                await restored.close()
 
 
 @pytest.mark.parametrize(
@@ -391,38 +415,6 @@ def test_a_copy_that_fails_is_tried_again_until_it_is_told_to_stop(tmp_path: Pat
             os.killpg(process.pid, signal.SIGKILL)
         process.stderr.close()
     assert not list((tmp_path / "copies").glob("cluster-*Z"))
-
-
-@contextmanager
-def restarted(server: Server, copy: Path) -> Iterator[int]:
-    """A server on a copy of the cluster."""
-    user = account()
-    as_user: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
-    with temporary_folder() as root:
-        root.mkdir(mode=0o755)
-        data = root / "data"
-        shutil.copytree(copy, data)
-        data.chmod(0o700)
-        if user:
-            for path in (root, data, *data.rglob("*")):
-                os.chown(path, user.uid, user.gid)
-        port = free_port([])
-        process = subprocess.Popen(
-            [server.psql.parent / "postgres", "-D", data, "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1",
-             "-c", f"unix_socket_directories={root}"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", env={"TZ": "UTC"}, **as_user,
-        )  # fmt: skip
-        try:
-            deadline = time.monotonic() + 30
-            ready = [str(server.psql.parent / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-            while subprocess.run(ready).returncode:
-                assert process.poll() is None, "PostgreSQL does not start from the copy"
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            yield port
-        finally:
-            process.terminate()
-            process.wait(20)
 
 
 @pytest.fixture
