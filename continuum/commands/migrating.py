@@ -67,6 +67,8 @@ def migrate(
         raise Mistake("give --dry-run to look, or --journey, --person and --note to do it, journey by journey")
 
     async def work(here: Site) -> int:
+        if here.must_be_signed and content.status != "signed_off":
+            raise Mistake(f"no clinician has signed {content.label}, and here only signed pathways are used")
         actor = await speaker(here, person, role) if person is not None and not dry_run else None
         client = await here.temporal()
         outcomes = []

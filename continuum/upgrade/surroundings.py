@@ -21,6 +21,8 @@ NOT_OF_A_PROCESS = frozenset(
     f"{PREFIX}{name}"
     for name in (
         "API",
+        "BACKUP_EVERY_HOURS",
+        "BACKUP_KEEP",
         "DIR",
         "ENVIRONMENT",
         "GATEWAY_ADDRESS",

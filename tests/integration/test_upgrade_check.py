@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,9 +16,10 @@ import pytest
 from care.journey import Stage
 from continuum.demo import referrals
 from continuum.demo.stories import evaluate, intake
+from continuum.upgrade.surroundings import unknown_settings
 from records import journeys
 from tests.integration.conftest import Town
-from tests.integration.tools import ROOT, Ran, environment, is_calm, one_line
+from tests.integration.tools import ROOT, Ran, command, environment, is_calm, one_line
 
 pytestmark = pytest.mark.xdist_group("upgrade")
 
@@ -174,22 +176,22 @@ async def test_a_stage_that_is_gone_is_named(build: Callable[..., Any], journeys
     assert journeys_open.intake not in by_journey(ran, "wedged")
 
 
-async def test_a_migration_that_takes_away_and_a_setting_that_is_gone_are_no_small_things(
-    town: Town, build: Callable[..., Any], journeys_open: Open, monkeypatch: pytest.MonkeyPatch
+async def test_a_setting_that_this_build_does_not_read_is_named(
+    town: Town, journeys_open: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The build brings a migration; it is judged, and not applied."""
-    ran = await build(
-        ("continuum/settings.py", "    digest_seconds: float = 300.0\n", "    digest_secs: float = 300.0\n")
-    )
-    assert ran.code == 0, "nobody has set it"
     monkeypatch.setenv("CONTINUUM_DIGEST_SECOND", "5")
     told = await town.run("upgrade", "--check", "--json")
     assert told.code == 1
     assert told.json["settings"] == [{"name": "CONTINUUM_DIGEST_SECOND", "close": "CONTINUUM_DIGEST_SECONDS"}]
 
 
+def test_every_variable_that_we_deploy_with_is_known() -> None:
+    files = [ROOT / "docker-compose.yml", *(f for f in (ROOT / "deploy").rglob("*") if f.suffix in (".yml", ".yaml"))]
+    named = {name for file in files for name in re.findall(r"CONTINUUM_[A-Z0-9_]+", file.read_text("utf-8"))}
+    assert len(named) > 20
+    assert unknown_settings(named) == []
+
+
 async def test_mistakes(town: Town, tmp_path: Path) -> None:
     one_line(await town.run("upgrade"), "--check")
-    from tests.integration.tools import command
-
     one_line(await command("upgrade", "--check", "--dir", tmp_path / "nowhere"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
 
+from activities.content import PathwayLibrary
 from care.journey import Stage
 from continuum.demo import referrals
 from continuum.demo.player import Player
@@ -83,3 +85,18 @@ async def test_mistakes(house: House) -> None:
     one_line(await migrate(house, "low_back_pain", NEW, "--dry-run"), "low_back_pain@1")
     one_line(await migrate(house, OLD, "low_back_pain@99", "--dry-run"), "99")
     one_line(await migrate(house, "low_back_pain@7", OLD), "--dry-run")
+
+
+async def test_a_version_is_read_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {**loader.load_all(), ("low_back_pain", 2): second("low_back_pain")}
+    monkeypatch.setattr(loader, "load_all", lambda directory=None: dict(known))
+    library = PathwayLibrary(must_be_signed=False)
+    assert (await library.load_pathway(OLD)).label == OLD
+    assert (await library.load_pathway(NEW)).label == NEW
+    for asked in ("low_back_pain@9", "low_back_pain@", "low_back_pain@x", "nothing@1"):
+        with pytest.raises(ApplicationError, match="no such version") as refused:
+            await library.load_pathway(asked)
+        assert refused.value.type == "UnknownPathway"
+    with pytest.raises(ApplicationError) as unsigned:
+        await PathwayLibrary(must_be_signed=True).load_pathway(NEW)
+    assert unsigned.value.type == "UnsignedPathway"
