@@ -6,14 +6,18 @@ says what was called, and the request's id leads to the audit, which says about 
 
 from __future__ import annotations
 
+import json
+import logging
 import time
+from datetime import UTC, datetime
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.measures import UNMEASURED, Measures
 
-log = structlog.get_logger("gateway.access_log")
+NAME = "gateway.access_log"
+log = logging.getLogger(NAME)
+"""Its lines are JSON as they leave here (`continuum/logs.py`)."""
 
 NO_ROUTE = "none"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -49,17 +53,23 @@ class AccessLog:
 
 
 def _write(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
+    if not log.isEnabledFor(logging.INFO):
+        return
     state = scope.get("state", {})
     caller = state.get("caller")
-    log.info(
-        "request",
-        method=method,
-        route=route,
-        status=status,
-        ms=round(seconds * 1000, 1),
-        request_id=state.get("request_id"),
-        caller=caller.sender if caller is not None else None,
-    )
+    line = {
+        "method": method,
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "request_id": state.get("request_id"),
+        "caller": caller.sender if caller is not None else None,
+        "event": "request",
+        "logger": NAME,
+        "level": "info",
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    log.info(json.dumps(line))
 
 
 def _method(scope: Scope) -> str:
