@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+
+from records.patience import within
 
 CONNECT_SECONDS = 5.0
 ACQUIRE_SECONDS = 3.0
@@ -26,6 +28,7 @@ AWAY = (
     OSError,
     TimeoutError,
 )
+ANY = (*AWAY, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class DatabaseAway(Exception):  # noqa: N818 - what happened
@@ -83,34 +86,49 @@ class Database:
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         """A connection. Errors come out as DatabaseAway or DatabaseRefused, without the data PostgreSQL repeats."""
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            connection = await within(ACQUIRE_SECONDS, self._pool.acquire())
+            try:
                 yield connection
-        except AWAY as error:
-            raise DatabaseAway(f"PostgreSQL does not answer ({type(error).__name__})") from None
-        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            raise DatabaseAway(f"the connection to PostgreSQL was lost ({type(error).__name__})") from None
-        except asyncpg.PostgresError as error:
-            raise DatabaseRefused(error.sqlstate or "XX000") from None
+            finally:
+                await self._pool.release(connection, timeout=ACQUIRE_SECONDS)
+        except ANY as error:
+            raise _told(error) from None
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Rows."""
-        async with self.connection() as connection:
-            return list(await connection.fetch(sql, *args))
+        return list(await self._ask("fetch", sql, args))
 
     async def row(self, sql: str, *args: Any) -> asyncpg.Record | None:
         """The first row, if any."""
-        async with self.connection() as connection:
-            return await connection.fetchrow(sql, *args)
+        found: asyncpg.Record | None = await self._ask("fetchrow", sql, args)
+        return found
 
     async def value(self, sql: str, *args: Any) -> Any:
         """The first column of the first row."""
-        async with self.connection() as connection:
-            return await connection.fetchval(sql, *args)
+        return await self._ask("fetchval", sql, args)
 
     async def execute(self, sql: str, *args: Any) -> None:
         """A statement without an answer."""
-        async with self.connection() as connection:
-            await connection.execute(sql, *args)
+        await self._ask("execute", sql, args)
+
+    async def _ask(self, how: str, sql: str, args: Sequence[Any]) -> Any:
+        """As with `connection`, without what a context manager costs: every request asks at least once."""
+        try:
+            connection = await within(ACQUIRE_SECONDS, self._pool.acquire())
+            try:
+                return await getattr(connection, how)(sql, *args)
+            finally:
+                await self._pool.release(connection, timeout=ACQUIRE_SECONDS)
+        except ANY as error:
+            raise _told(error) from None
+
+
+def _told(error: Exception) -> DatabaseAway | DatabaseRefused:
+    if isinstance(error, AWAY):
+        return DatabaseAway(f"PostgreSQL does not answer ({type(error).__name__})")
+    if isinstance(error, asyncpg.PostgresError):
+        return DatabaseRefused(error.sqlstate or "XX000")
+    return DatabaseAway(f"the connection to PostgreSQL was lost ({type(error).__name__})")
 
 
 async def _json_as_objects(connection: asyncpg.Connection) -> None:

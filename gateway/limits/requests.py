@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.answers import Problem, answer_of
 from gateway.limits.bounds import Bounds, may_have_body, refusal, too_large
+from records.patience import within
 
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 16 * 1024 * 1024
@@ -45,6 +45,7 @@ class RequestLimits:
         self.held = 0
         """Bytes of the bodies of all requests under way."""
         self._app = app
+        self._waiting = _Waiting(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -65,14 +66,9 @@ class RequestLimits:
             self.busy -= 1
             exchange.let_go()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> _Waiting:
         """While a request waits for its client it is not counted as under way."""
-        self.busy -= 1
-        try:
-            yield
-        finally:
-            self.busy += 1
+        return self._waiting
 
     def _refusal(self, scope: Scope) -> Problem | None:
         target = scope["raw_path"] + scope["query_string"]
@@ -80,6 +76,19 @@ class RequestLimits:
         if problem is None and self.busy >= self.bounds.at_once and scope["path"] not in NEVER_TOO_BUSY:
             return too_busy()
         return problem
+
+
+class _Waiting:
+    """One fewer is under way, for as long as it lasts."""
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+
+    def __enter__(self) -> None:
+        self._limits.busy -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._limits.busy += 1
 
 
 class _Exchange:
@@ -106,8 +115,7 @@ class _Exchange:
         began = time.monotonic()
         try:
             with self._limits.waiting():
-                async with asyncio.timeout(self._patience):
-                    message = await self._receive()
+                message = await within(self._patience, self._receive())
         except TimeoutError:
             self._gone = True
             raise BodyRefused(
@@ -147,8 +155,7 @@ class _Exchange:
         began = time.monotonic()
         try:
             with self._limits.waiting():
-                async with asyncio.timeout(self._answer_patience):
-                    await self._send(message)
+                await within(self._answer_patience, self._send(message))
         except TimeoutError:
             self._deaf = True
         self._answer_patience -= time.monotonic() - began
