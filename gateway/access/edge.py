@@ -4,9 +4,9 @@ whether a guard stood in front of what was answered."""
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +30,14 @@ UNLESS_SAID = {
 TWO_YEARS = "max-age=63072000; includeSubDomains"
 
 
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+_UNLESS_SAID = _raw(UNLESS_SAID)
+_REQUEST_ID = b"x-request-id"
+
+
 class Unguarded(Exception):  # noqa: N818
     """A route answered that was added after the guard."""
 
@@ -39,7 +47,8 @@ class Edge:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._always = {**ALWAYS, "Strict-Transport-Security": TWO_YEARS} if https else ALWAYS
+        self._always = _raw({**ALWAYS, "Strict-Transport-Security": TWO_YEARS} if https else ALWAYS)
+        self._names = {name for name, _ in self._always} | {_REQUEST_ID}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,12 +76,13 @@ class Edge:
             await answer_of(Request(scope), problem)(scope, receive, checked)
 
     def _put_headers(self, scope: Scope, message: Message) -> None:
-        headers = MutableHeaders(scope=message)
-        headers.update(self._always)
-        for name, value in UNLESS_SAID.items():
-            headers.setdefault(name, value)
+        said = [(name.lower(), value) for name, value in message.get("headers", ()) if name.lower() not in self._names]
+        there = {name for name, _ in said}
+        said += self._always
+        said += [one for one in _UNLESS_SAID if one[0] not in there]
         if request_id := scope.get("state", {}).get("request_id"):
-            headers["X-Request-Id"] = request_id
+            said.append((_REQUEST_ID, request_id.encode("ascii")))
+        message["headers"] = said
 
 
 class Unfinished(Exception):  # noqa: N818

@@ -76,6 +76,8 @@ def _text(raw: bytes) -> str:
 
 def _bounded(raw: bytes, most: int) -> None:
     """Depth and number of values, counted before anything is built from them."""
+    if len(raw) <= most and raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return  # too few bytes and brackets, wherever they stand
     too_many = RefusedError("too-costly", f"the message holds more than {most} values")
     if raw.count(b'"') - raw.count(b'\\"') > _QUOTES_PER_VALUE * most:
         raise too_many

@@ -73,9 +73,15 @@ class Message:
             raise RefusedError("too-costly", f"the Bundle has more than {MAX_ENTRIES} entries", "Bundle.entry")
         self.bundle = read_as(Bundle, root, "Bundle") if kind == "Bundle" else None
         self.entries = _entries(self.bundle) if self.bundle else (Located(root, _bare_path(kind)),)
-        self._by_address = _index(self.entries, lambda entry: [_address(entry.full_url or "")])
-        self._by_name = _index(self.entries, _names)
         self._held: dict[Located, dict[str | None, list[Located]]] = {}
+
+    @cached_property
+    def _by_address(self) -> dict[str, list[Located]]:
+        return _index(self.entries, lambda entry: [_address(entry.full_url or "")])
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str | None, str | None, str | None], list[Located]]:
+        return _index(self.entries, _names)
 
     @cached_property
     def _by_identifier(self) -> dict[tuple[str | None, str, str], list[Located]]:

@@ -20,7 +20,6 @@ from pydantic import (
     StrictStr,
     StringConstraints,
     ValidationError,
-    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -51,19 +50,14 @@ Token = Annotated[StrictStr, StringConstraints(strip_whitespace=True, max_length
 Date = Annotated[StrictStr, AfterValidator(_date)]
 DateTime = Annotated[StrictStr, AfterValidator(_date_time)]
 Node = dict[str, Any]
+WHOLE = "resource"
+"""What an entry of a Bundle holds is read on its own."""
 
 
 class Element(BaseModel):
-    """Reads a JSON object: unknown names ignored, `null` taken as absent, values never shown in an error."""
+    """Reads a JSON object: unknown names ignored, values never shown in an error. `read_as` takes `null` as absent."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, alias_generator=to_camel)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if value is not None}
 
 
 class Coding(Element):
@@ -237,11 +231,27 @@ _EXPECTED: dict[str, tuple[IssueCode, str]] = {
 
 
 def read_as(model: type[AnyElement], node: Any, path: str) -> AnyElement:
-    """The node as this model, or `RefusedError` naming the element at fault and never its value."""
+    """The node as this model, or `RefusedError` naming the element at fault and never its value.
+
+    A `null` is as if it were not there.
+    """
     try:
         return model.model_validate(node)
+    except ValidationError:
+        pass  # perhaps of a null: they are rare, and looking for them in every message costs a third of reading it
+    try:
+        return model.model_validate(_without_nulls(node))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     code, what = _EXPECTED.get(first["type"], ("structure", "is not as FHIR R4 defines it"))
     steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
     raise RefusedError(code, f"this element {what}", path + steps)
+
+
+def _without_nulls(node: Any) -> Any:
+    """Without the members that are null; what a resource holds as a whole is left as it was sent."""
+    if isinstance(node, dict):
+        return {
+            name: value if name == WHOLE else _without_nulls(value) for name, value in node.items() if value is not None
+        }
+    return [_without_nulls(one) for one in node] if isinstance(node, list) else node

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import Literal
@@ -25,6 +24,8 @@ WORDS: dict[inbound.Outcome, str] = {
     "amendment": "the same referral with other content; kept for a person to review",
     "conflict": CONFLICT,
 }
+Said = Callable[[str], AuditEntry | None]
+"""What the audit is to say of a journey that begins."""
 _SEXES: dict[str, Literal["male", "female"]] = {"male": "male", "female": "female"}
 
 
@@ -47,16 +48,12 @@ class Taken(BaseModel):
     path: str | None = None
 
 
-async def take_in(
-    database: Database, envelope: Envelope, meaning: Meaning, *, audit: Callable[[str], AuditEntry | None] | None = None
-) -> Taken:
+async def take_in(database: Database, envelope: Envelope, meaning: Meaning, *, audit: Said | None = None) -> Taken:
     """Store it. `audit`: what the audit is to say of a journey that begins by it, in the same statement.
 
     Raises DatabaseAway: then nothing is acknowledged.
     """
-    message = message_of(envelope, meaning)
-    if audit is not None and message.referral is not None:
-        message = replace(message, audit=audit(message.referral.journey))
+    message = message_of(envelope, meaning, audit)
     stored = await inbound.take_in(database, message, envelope.raw)
     refused = message.outcome == "refused"
     return Taken(
@@ -71,7 +68,7 @@ async def take_in(
     )
 
 
-def message_of(envelope: Envelope, meaning: Meaning) -> inbound.NewMessage:
+def message_of(envelope: Envelope, meaning: Meaning, audit: Said | None = None) -> inbound.NewMessage:
     """The row of a message, with the referral that it brings or with what it asks."""
     digest = sha256(envelope.raw).hexdigest()
     new = partial(
@@ -88,7 +85,9 @@ def message_of(envelope: Envelope, meaning: Meaning) -> inbound.NewMessage:
     )
     match meaning:
         case NewReferral():
-            return new(outcome="accepted", path=meaning.referral.path, referral=_referral(envelope, meaning))
+            referral = _referral(envelope, meaning)
+            said = audit(referral.journey) if audit is not None else None
+            return new(outcome="accepted", path=meaning.referral.path, referral=referral, audit=said)
         case Asked(asks=asks):
             return new(outcome="asked", asks=tuple(_ask(ask) for ask in asks))
         case Noted():
