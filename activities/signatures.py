@@ -145,4 +145,7 @@ class Doctoring(ABC):
     @activity.defn(name="compare")
     @abstractmethod
     async def compare(self) -> Compared:
-        """Compare record and Temporal, and see that somebody is told of each mismatch. Changes nothing itself."""
+        """Compare record and Temporal, and see that somebody is told of each mismatch.
+
+        Puts nothing right but this: a journey that the record does not keep whole is kept.
+        """

@@ -32,6 +32,7 @@ from channels.ids import MessageIds
 from channels.mail import Letter, Mail
 from continuum.doctor.examining import SECOND_LOOK_SECONDS, examine
 from continuum.doctor.mismatch import KINDS, Mismatch
+from continuum.doctor.repairing import Repairs
 from records.database import Database
 from workflows.connection import TASK_QUEUE
 from workflows.nightly import NightlyComparison
@@ -102,7 +103,7 @@ class Nightly(Doctoring):
     @activity.defn(name="compare")
     async def compare(self) -> Compared:
         """See `Doctoring.compare`."""
-        found = await examine(self._client, self._database, again_after=self._again_after)
+        found = await self._kept(await examine(self._client, self._database, again_after=self._again_after))
         of_journey: dict[tuple[str, str], list[Mismatch]] = defaultdict(list)
         rest = [m for m in found if m.journey is None]
         for mismatch in found:
@@ -118,6 +119,11 @@ class Nightly(Doctoring):
             await self._write(found)
         log.info("compared", mismatches=len(found), tasks=tasks, by_mail=len(rest))
         return Compared(mismatches=len(found), tasks=tasks, by_mail=len(rest))
+
+    async def _kept(self, found: list[Mismatch]) -> list[Mismatch]:
+        """A copy that the record lacks, as of every journey from before it kept any, is made, and is no news."""
+        repairs = Repairs(self._client, self._database)
+        return [m for m in found if m.kind != "state_not_kept" or (await repairs.repair(m)).done is None]
 
     async def _task(self, journey: str, tenant: str, found: list[Mismatch]) -> bool:
         """A task of the journey's own. A mismatch that stands for nights opens one, and is written down once: what it

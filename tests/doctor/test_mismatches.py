@@ -259,6 +259,8 @@ async def test_every_night_somebody_is_told(site: Site) -> None:
     tasked = await site.player("at night", 1)
     await site.sql("delete from continuum.referral where journey = $1", tasked.journey)
     silent = await site.player("without a workflow", 1)
+    older = await site.player("from before", 1)
+    await site.sql("delete from continuum.journey_state where journey = $1", older.journey)
     await silent.handle.terminate("planted")
     letters = []
 
@@ -274,6 +276,8 @@ async def test_every_night_somebody_is_told(site: Site) -> None:
             )
             assert came_to.mismatches >= 2
             assert came_to.by_mail >= 1
+    assert await doctor.kept_journey(house.database, older.journey) is not None
+    assert "mismatch" not in [r["kind"] for r in await older.journal()]
     journal = await tasked.journal()
     assert [r["kind"] for r in journal].count("mismatch") == 1
     assert "review_message" in {t["kind"] for t in await tasked.owed()}

@@ -55,7 +55,7 @@ async def notice(
 
 async def left(record: Database, id_: str, outcome: str = "sent") -> Left:
     found = await notices.digest(record, id_)
-    return Left(notice=id_, digest=found, outcome=outcome, message_id=f"<{id_}>", at=NOW)  # type: ignore[arg-type]
+    return Left(notice=id_, digest=found, outcome=outcome, message_id=f"<{id_}>", at=NOW)
 
 
 async def status(room: Mailroom, id_: str) -> str:
