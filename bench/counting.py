@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 from asyncpg.connection import LoggedQuery
@@ -44,6 +45,10 @@ class CountingDatabase(Database):
         async with super().connection() as connection:
             connection.add_query_logger(self._sent)  # never taken off: what follows on release counts too
             yield connection
+
+    async def _ask(self, how: str, sql: str, args: Sequence[Any]) -> Any:
+        async with self.connection() as connection:
+            return await getattr(connection, how)(sql, *args)
 
     def _sent(self, query: LoggedQuery) -> None:
         who = activity.info().activity_type if activity.in_activity() else BESIDE

@@ -89,7 +89,8 @@ async def arrived(database: Database, subscription: Subscription, lease: str, no
         """
         with held as (
             update continuum.subscription set status = 'active', version = version + (status = 'requested')::int,
-                updated_at = case when status = 'requested' then now() else updated_at end, failures = 0, failing_since = null, rests_until = $3,
+                updated_at = case when status = 'requested' then now() else updated_at end,
+                failures = 0, failing_since = null, rests_until = $3,
                 trouble = null, beats_at = $3::timestamptz + make_interval(secs => heartbeat_seconds)
             where id = $1 and lease = $2 and status in ('requested', 'active') returning id
         ), settled as (

@@ -50,6 +50,7 @@ from tests.care.walks import (
     to_rehab,
     to_therapy,
 )
+from tests.thorough import times
 
 ROOT = Path(__file__).parents[2]
 
@@ -304,7 +305,7 @@ class Walk(RuleBasedStateMachine):
 
 
 Walk.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=times(80, 200),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

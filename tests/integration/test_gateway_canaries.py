@@ -73,8 +73,10 @@ async def speak(stack: Supervisor, database: Database) -> list[str]:
         token = await token_for(client, await registered(database, EXAMPLE_CLINIC.tenant))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": JSON}
 
-        async def ask(method: str, path: str, content: bytes = b"", **more: str) -> httpx.Response:
-            answer = await client.request(method, path, content=content, headers={**headers, **more})
+        async def ask(
+            method: str, path: str, content: bytes = b"", more: dict[str, str] | None = None
+        ) -> httpx.Response:
+            answer = await client.request(method, path, content=content, headers={**headers, **(more or {})})
             assert answer.status_code < 500, (path, answer.status_code)
             if not answer.is_success:
                 said.append(answer.text + repr(answer.headers))
@@ -87,9 +89,9 @@ async def speak(stack: Supervisor, database: Database) -> list[str]:
         for raw in refused_messages():
             for path in ("/fhir", "/fhir/ServiceRequest", "/fhir/Task", "/fhir/$process-message", "/fhir/Observation"):
                 await ask("POST", path, raw)
-        await ask("POST", "/fhir/ServiceRequest", message(good), **{"Idempotency-Key": canary("key-")})
-        await ask("POST", "/fhir/ServiceRequest", message(good), **{"If-None-Exist": f"identifier={canary()}"})
-        await ask("PUT", f"/fhir/ServiceRequest/{order}", message(good), **{"If-Match": f'W/"{canary()}"'})
+        await ask("POST", "/fhir/ServiceRequest", message(good), {"Idempotency-Key": canary("key-")})
+        await ask("POST", "/fhir/ServiceRequest", message(good), {"If-None-Exist": f"identifier={canary()}"})
+        await ask("PUT", f"/fhir/ServiceRequest/{order}", message(good), {"If-Match": f'W/"{canary()}"'})
         for path in (
             f"/fhir/ServiceRequest?identifier=urn:x|{CANARY}&{CANARY}=1",
             f"/fhir/Patient?birthdate={BIRTH_DATE}&{CANARY}={CANARY}",
@@ -102,8 +104,8 @@ async def speak(stack: Supervisor, database: Database) -> list[str]:
         ):
             await ask("GET", path)
         await ask("POST", "/fhir/Patient/_search", f"{CANARY}={CANARY}".encode())
-        await ask("GET", "/fhir/Task", Authorization=f"Bearer {CANARY}")
-        await ask("GET", "/fhir/Task", **{"X-Request-Id": canary(), "X-Forwarded-For": CANARY})
+        await ask("GET", "/fhir/Task", more={"Authorization": f"Bearer {CANARY}"})
+        await ask("GET", "/fhir/Task", more={"X-Request-Id": canary(), "X-Forwarded-For": CANARY})
         assertion = {"grant_type": "client_credentials", "client_assertion": CANARY, "client_id": CANARY}
         said.append((await client.post("/oauth/token", data=assertion)).text)
 

@@ -20,8 +20,9 @@ from records import decisions
 from tests.care.driver import Driver
 from tests.care.test_care_always import Walk
 from tests.conftest import House
+from tests.thorough import times
 
-WALKS = 150
+WALKS = times(60, 150)
 STEPS = 30
 REPEATED = 5
 """Every so many decisions one is written again, as after a lost answer."""

@@ -19,13 +19,14 @@ from continuum.demo import referrals as letters
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from records import journeys
 from tests.conftest import House
+from tests.thorough import times
 from tests.workflows import cast
 from tests.workflows.cast import Actor
 
 pytestmark = [pytest.mark.xdist_group("season"), pytest.mark.timeout(400)]
 
 JOURNEYS = 25
-RACES = 20
+RACES = times(8, 20)
 TOGETHER = 5
 NEAR = timedelta(milliseconds=200)
 """So long before the deadline the journey's clock is set; then it runs by itself, through the race."""
@@ -89,7 +90,7 @@ class Race:
             return
 
 
-async def test_acknowledgement_and_deadline_five_hundred_times(
+async def test_acknowledgement_and_deadline_hundreds_of_times(
     house: House, record_property: Callable[[str, object], None]
 ) -> None:
     turn = asyncio.Semaphore(TOGETHER)
@@ -103,8 +104,8 @@ async def test_acknowledgement_and_deadline_five_hundred_times(
     races = await asyncio.gather(*(one(n) for n in range(JOURNEYS)))
     won = sum((race.won for race in races), Counter[str]())
     record_property("won", dict(won))
-    assert won.total() == JOURNEYS * RACES == 500
-    assert min(won["deadline"], won["acknowledgement"]) >= 50, f"no race: {won}"
+    assert won.total() == JOURNEYS * RACES
+    assert min(won["deadline"], won["acknowledgement"]) >= won.total() // 10, f"no race: {won}"
     for race in races:
         await check(race)
 

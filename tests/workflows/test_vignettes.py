@@ -1,12 +1,11 @@
 """Vignettes come as their authors expect, played through the real journey; and a wrong expectation is told.
 
-A third of each file is played here, and all that go on to the end; `CONTINUUM_EVERY_VIGNETTE=1` plays all of them, as
+A quarter of each file is played here, and all that go on to the end; `CONTINUUM_LONG_TESTS=1` plays all of them, as
 `continuum pathways test` does. The rules of all are tried in `tests/care` in any case.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,15 +17,15 @@ from continuum.vignettes.clinic import Clinics
 from pathways import vignette
 from records.database import Database
 from tests.conftest import House
+from tests.thorough import times
 
 FILES = dict(vignette.files())
-EVERY = "CONTINUUM_EVERY_VIGNETTE" in os.environ
-ONE_IN = 3
+ONE_IN = times(4, 1)
 
 
 def chosen(scripts: list[playing.Script]) -> list[playing.Script]:
     """Those of a file that are played here."""
-    return [one for one in scripts if EVERY or one.vignette.to_the_end or one.n % ONE_IN == 0]
+    return [one for one in scripts if one.vignette.to_the_end or one.n % ONE_IN == 0]
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fastapi.routing import APIRoute
@@ -100,6 +101,24 @@ class TestCreate:
         assert len({a.headers["location"] for a in answers}) == 1
         assert await door.count(JOURNEYS, hospital.caller.sender) == 1
         assert await rows(door, hospital) == {"accepted": 1, "duplicate": 99}
+
+    async def test_each_has_one_row_in_the_audit(self, door: Door, hospital: Sender) -> None:
+        body, ids = order(new_number()), [str(uuid4()) for _ in range(3)]
+        first = await hospital.post("/ServiceRequest", body, X_Request_Id=ids[0])
+        await hospital.post("/ServiceRequest", body, X_Request_Id=ids[1])
+        await hospital.post("/ServiceRequest", {**body, "status": "revoked"}, X_Request_Id=ids[2])
+        written = await door.house.database.fetch(
+            "select request_id, caller, operation, outcome, subject from continuum.audit where request_id = any($1)"
+            " order by id",
+            ids,
+        )
+        here = f"ServiceRequest/{first.headers['location'].rpartition('/')[2]}"
+        who, what = hospital.caller.sender, "POST /fhir/ServiceRequest"
+        assert [tuple(row) for row in written] == [
+            (ids[0], who, what, 201, here),
+            (ids[1], who, what, 200, here),
+            (ids[2], who, what, 422, None),
+        ]
 
     async def test_two_senders_may_use_one_number(self, door: Door) -> None:
         body = order(new_number())
