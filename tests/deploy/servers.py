@@ -95,7 +95,11 @@ class Server:
 
 def settings(secrets: Path, key: Path | None) -> list[str]:
     """The compose file's settings of PostgreSQL, with the files where they are here; no key: without TLS."""
-    here = {"hba_file": ROOT / "deploy/postgres/pg_hba.conf", "ssl_key_file": key}
+    # The checkout may be closed to the database's user: it reads a copy.
+    hba = secrets.parent / "pg_hba.conf"
+    shutil.copy(ROOT / "deploy/postgres/pg_hba.conf", hba)
+    hba.chmod(0o644)
+    here = {"hba_file": hba, "ssl_key_file": key}
     told = []
     for setting in SERVICES["postgres"]["command"][2::2]:
         name, _, value = setting.partition("=")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -83,30 +84,6 @@ async def lose_journey(site: Site, player: Player) -> None:
     await site.sql("delete from continuum.journey where id = $1", player.journey)
 
 
-async def lose_journey_and_workflow(site: Site, player: Player) -> None:
-    for table in ("journal", "journey_state", "task", "notice"):
-        await site.sql(f"delete from continuum.{table} where journey = $1", player.journey)
-    await site.sql("delete from continuum.journey where id = $1", player.journey)
-    await player.handle.terminate("planted")
-    await site.house.client.workflow_service.delete_workflow_execution(_execution(player.journey))
-
-    async def gone() -> bool:
-        from continuum.doctor import histories
-
-        return await histories.latest(site.house.client, player.journey) is None
-
-    await until(gone)
-
-
-def _execution(journey: str) -> Any:
-    from temporalio.api.common.v1 import WorkflowExecution
-    from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
-
-    return DeleteWorkflowExecutionRequest(
-        namespace="default", workflow_execution=WorkflowExecution(workflow_id=journey)
-    )
-
-
 def update(statement: str) -> Planting:
     """A statement about the journey `$1`."""
 
@@ -157,7 +134,6 @@ PLANTED: dict[str, tuple[int, Planting, set[str]]] = {
     "journal_gap": (1, update("delete from continuum.journal where journey = $1 and seq = 2"), set()),
     "workflow_without_journey": (1, lose_journey, {"referral_missing"}),
     "referral_missing": (0, update("delete from continuum.referral where journey = $1"), {"referral_missing"}),
-    "referral_without_journey": (0, lose_journey_and_workflow, set()),
     "journey_without_workflow": (1, lambda _, player: player.handle.terminate("planted"), set()),
     "workflow_behind": (2, older_workflow, set()),
     "closed_but_running": (1, older_workflow_of_a_closed, set()),
@@ -200,8 +176,6 @@ async def test_what_is_planted_is_found_and_put_right(site: Site, kind: str) -> 
         repairs = Repairs(site.house.client, site.house.database)
         outcomes = [await repairs.repair(m) for m in found if m.safe]
         assert all(o.done for o in outcomes), outcomes
-        if kind == "referral_without_journey":
-            await player._until(lambda row: row["seq"] > 0)
         if not (found := await site.of(player)):
             break
     assert {m.kind for m in found} == left
@@ -212,6 +186,23 @@ async def test_what_is_planted_is_found_and_put_right(site: Site, kind: str) -> 
     if KINDS[kind].safe:
         written = await doctor.repairs(site.house.database, player.journey)
         assert kind in {row["kind"] for row in written}
+
+
+async def test_a_referral_that_was_begun_and_is_nowhere_begins_again(site: Site) -> None:
+    player = await site.player("begun and nowhere", 0)
+    lost = f"j{secrets.token_hex(8)}"
+    await site.sql(
+        "insert into continuum.referral select (jsonb_populate_record(r, jsonb_build_object('journey', $2::text,"
+        " 'referral_id', $2::text, 'started_at', now()))).* from continuum.referral r where r.journey = $1",
+        player.journey,
+        lost,
+    )
+    player.journey = lost
+    (found,) = await site.of(player)
+    assert found.kind == "referral_without_journey"
+    assert (await Repairs(site.house.client, site.house.database).repair(found)).done
+    await player._until(lambda row: row["seq"] > 0)
+    assert await site.of(player) == []
 
 
 async def test_a_journey_goes_on_after_its_workflow_was_started_from_the_record(site: Site) -> None:
@@ -363,8 +354,8 @@ async def test_what_waits_for_others_is_named_and_left_to_people(site: Site) -> 
 
 def test_every_kind_is_tried_here() -> None:
     elsewhere = {
-        "does_not_replay", "no_clock", "referral_not_started", "ask_stuck", "delivery_stuck",
-        "notice_late",
+        "does_not_replay", "no_clock", "referral_not_started", "referral_without_journey", "ask_stuck",
+        "delivery_stuck", "notice_late",
     }  # fmt: skip
     assert set(KINDS) == set(PLANTED) | elsewhere
 

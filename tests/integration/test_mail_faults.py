@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -133,6 +133,11 @@ class Away(Database):
             raise DatabaseAway("PostgreSQL does not answer")
         async with super().connection() as connection:
             yield connection
+
+    async def _ask(self, how: str, sql: str, args: Sequence[Any]) -> Any:
+        if self.away:
+            raise DatabaseAway("PostgreSQL does not answer")
+        return await super()._ask(how, sql, args)
 
 
 async def test_an_alarm_leaves_once_however_long_the_record_is_away(mailroom: Mailroom, smtp: Server) -> None:
