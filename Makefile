@@ -27,7 +27,7 @@ up: $(READY) ## Run everything on this machine, state in .continuum (ARGS="--dir
 	@$(BIN)/continuum up $(ARGS)
 
 test: $(READY) ## Run all tests (ARGS="tests/care -x")
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, and the pathways' linter
 	$(BIN)/ruff check .

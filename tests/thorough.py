@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 LONG = "CONTINUUM_LONG_TESTS" in os.environ
 
 
 def times(short: int, long: int) -> int:
     """So many, or so many where there is time."""
     return long if LONG else short
+
+
+long = pytest.mark.skipif(not LONG, reason="takes its time: CONTINUUM_LONG_TESTS=1")
+"""For a test beside which a quicker one sees the same thing break."""

@@ -15,7 +15,7 @@ from bench.rounds import Window
 from bench.stack import bench
 from bench.therapy import NAME, course
 from care.journey import Stage
-from tests.thorough import LONG
+from tests.thorough import long
 
 PROMISED = {
     "throughput_ratio_floor",
@@ -79,7 +79,7 @@ def test_a_missed_target_is_named_and_written_down(tmp_path: Path) -> None:
     assert kept == {**found, "missed": ["throughput_ratio_floor", "worker_ready_s"], "details": {"why": 1}}
 
 
-@pytest.mark.skipif(not LONG, reason="a minute, for whoever works on the bench: CONTINUUM_LONG_TESTS=1")
+@long
 @pytest.mark.timeout(300)
 async def test_rounds_a_crowd_and_a_start_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real servers, real workers, seconds of each: everything asked for is done, and every promised figure is there."""
@@ -112,6 +112,7 @@ def _of_a_year() -> tuple[str, ...]:
     )
 
 
+@long
 @pytest.mark.timeout(300)
 async def test_a_year_of_back_pain_costs_no_more_than_it_did() -> None:
     """Counts do not depend on the machine, so these are judged: one commit for each decision, and no more events."""

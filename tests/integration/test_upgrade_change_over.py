@@ -28,6 +28,7 @@ from continuum.embedded.supervisor import worker_environment
 from tests.integration.conftest import Town
 from tests.integration.test_upgrade_check import HARMLESS, PARTS
 from tests.integration.tools import ROOT, environment, until
+from tests.thorough import long
 
 pytestmark = [pytest.mark.xdist_group("upgrade"), pytest.mark.timeout(600)]
 
@@ -106,6 +107,7 @@ async def tasks_of(player: Player) -> tuple[Counter[str], list[str]]:
     return who, failed
 
 
+@long
 async def test_old_and_new_work_side_by_side(town: Town, tmp_path: Path) -> None:
     tree, ready = new_build(tmp_path / "build"), tmp_path / "ready"
     old = town.stack.child("worker").pid

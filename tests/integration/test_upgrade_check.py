@@ -20,6 +20,7 @@ from continuum.upgrade.surroundings import unknown_settings
 from records import journeys
 from tests.integration.conftest import Town
 from tests.integration.tools import ROOT, Ran, command, environment, is_calm, one_line
+from tests.thorough import long
 
 pytestmark = pytest.mark.xdist_group("upgrade")
 
@@ -148,6 +149,7 @@ async def test_a_new_handler_and_another_label_pass(build: Callable[..., Any], j
     assert ran.json["clean"] >= 3
 
 
+@long
 async def test_other_dates_and_owners_are_said_task_by_task(
     town: Town, build: Callable[..., Any], journeys_open: Open
 ) -> None:
@@ -167,6 +169,7 @@ async def test_other_dates_and_owners_are_said_task_by_task(
     assert (f"task {task['id']}", "clock") in found, "its ladder begins later too"
 
 
+@long
 async def test_a_stage_that_is_gone_is_named(build: Callable[..., Any], journeys_open: Open) -> None:
     ran = await build(
         ("workflows/connection.py", "(Intake, Referral, Therapy,", "(Intake, Referral,"),
