@@ -58,6 +58,7 @@ async def test_a_journey_is_told_until_its_summary_is_there(house: House) -> Non
         assert references == [note.focus], "the Task names the document that is told of"
         assert note.focus.startswith(f"DocumentReference/{player.journey}.document.")
         assert not any("valueReference" in o for r in replies[:-1] for o in r["message"].get("output", []))
+        await player.until_stage(Stage.FOLLOW_UP)
         await player.act("withdraw", reason="patient_declined")
     finally:
         await house.database.execute(
