@@ -1,4 +1,4 @@
--- Messages leave by a loop beside the worker, and a decision that finds another in its place learns of it.
+-- Messages leave by a loop beside the worker.
 
 -- A message for later: when its time has come, in care time, it is decided whether it leaves (`care/steps/messages.py`).
 alter table continuum.notice add column waits boolean not null default false;
@@ -13,8 +13,7 @@ create table continuum.moved_clock (
 );
 
 -- One decision, one statement. Rows that are already there must be the same rows: then this is a repeat and nothing
--- happens; where they differ everything is undone. `exact`: the same rows of the same time, for whoever then goes on from
--- what the record holds (`activities/records.py`).
+-- happens; where they differ everything is undone.
 create or replace function continuum.commit_decision(d jsonb) returns integer
 language plpgsql
 set search_path = continuum, pg_catalog
@@ -33,9 +32,9 @@ begin
     on conflict (journey, seq) do nothing;
 
     select count(*) into odd
-    from jsonb_to_recordset(d->'entries') as e(seq int, hash text, at timestamptz)
+    from jsonb_to_recordset(d->'entries') as e(seq int, hash text)
     left join journal j on j.journey = d->>'journey' and j.seq = e.seq
-    where j.hash is distinct from e.hash or (j.at <> e.at and coalesce((d->>'exact')::boolean, false));
+    where j.hash is distinct from e.hash;
     if odd > 0 then
         raise exception using errcode = 'CN001', message = 'the journal holds another decision under this number';
     end if;
