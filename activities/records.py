@@ -22,5 +22,9 @@ class PostgresRecords(Records):
         """See `Records.persist`."""
         try:
             return Saved(seq=await decisions.commit(self._database, commit))
+        except decisions.PlaceTaken as taken:
+            return Saved(seq=taken.seq, instead=taken.kept)
+        except decisions.WrittenBefore as written:
+            return Saved(seq=written.done.seq, before=written.done)
         except (decisions.SlotTaken, decisions.ActionReused) as refused:
             raise ApplicationError(str(refused), type=type(refused).__name__) from None

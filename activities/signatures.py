@@ -14,6 +14,8 @@ from temporalio import activity
 
 from care.calendar import Calendar
 from care.commit import Commit
+from care.journey import Done
+from care.keeping import Kept
 from care.model import Model
 from care.notice import Notice
 from care.operating_rules import RuleInForce
@@ -38,6 +40,11 @@ class Saved(Model):
     """What `persist` answers: the last row of the journal after it."""
 
     seq: int
+    instead: Kept | None = None
+    """The journey as the record keeps it, where that holds another decision in this one's place. Nothing was written
+    then."""
+    before: Done | None = None
+    """Where this action was written before, so long ago that its journey has forgotten it. Nothing was written then."""
 
 
 class Delivery(Model):

@@ -43,10 +43,22 @@ def unpacked(state: bytes, base: bytes) -> Journey:
     return Journey.model_validate(parts)
 
 
+def restored(what: Kept) -> Journey:
+    """The journey that was kept, from its text. Raises ValueError where that is none."""
+    if what.base is None:
+        raise ValueError("what rarely changes of this journey was not kept with it")
+    return unpacked(as_bytes(what.state), as_bytes(what.base))
+
+
+def as_text(packed: bytes) -> str:
+    """What the record has stored, as text."""
+    return b64encode(packed).decode("ascii")
+
+
 def as_bytes(text: str) -> bytes:
     """What the record stores of it."""
     return b64decode(text)
 
 
 def _packed(text: str) -> str:
-    return b64encode(zlib.compress(text.encode(), FASTEST)).decode("ascii")
+    return as_text(zlib.compress(text.encode(), FASTEST))

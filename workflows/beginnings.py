@@ -8,12 +8,12 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from workflows.errands import MISSED_AFTER, RETRY_AT_MOST, Errands
+from workflows.commits import Commits, Overtaken
+from workflows.errands import MISSED_AFTER, RETRY_AT_MOST
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import Clinics, Preparation
     from care.caseload import Adoption
-    from care.commit import Commit
     from care.draft import Draft, Refused
     from care.journey import Done, Reopening
     from care.steps import caseload, reopening
@@ -21,12 +21,8 @@ with workflow.unsafe.imports_passed_through():
 CALENDAR_AHEAD = timedelta(days=400)
 
 
-class Beginnings(Errands):
+class Beginnings(Commits):
     """The first decision of a run."""
-
-    async def commit_asked(self, draft: Draft) -> Commit:
-        """Write what a person asked for; see `StageWorkflow`."""
-        raise NotImplementedError
 
     async def reopen(self, why: Reopening) -> None:
         """The first decision of a closed journey that goes on, made by whoever wants it to.
@@ -45,7 +41,10 @@ class Beginnings(Errands):
         reopening.reopen(draft)
         seq, stage = self.journey.seq + 1, draft.journey.stage
         draft.journey.done[why.action_id] = Done(digest=reopening.digest(why), seq=seq, stage=stage)
-        await self.commit_asked(draft)
+        try:
+            await self.commit(draft)
+        except Overtaken:
+            raise LookupError("the record has gone on meanwhile") from None
 
     async def take_over(self, adoption: Adoption) -> None:
         """Begin where other records left off. An appointment that cannot be had is owed again, and nothing waits."""
@@ -64,7 +63,7 @@ class Beginnings(Errands):
                     preparation.calendar,
                     preparation.pathway,
                 )
-                await self.commit_asked(draft)
+                await self.commit(draft)
             except (Refused, ApplicationError) as refused:
                 # It did fit when it was checked, so our content has changed: tried again until it is mended.
                 if dropped == all_:

@@ -1,4 +1,4 @@
-"""What all six stages share: the one commit, the one clock loop, actions with their answers, and the way on.
+"""What all six stages share: the one clock loop, actions with their answers, and the way on.
 
 A stage is a workflow type. It is set up in `__init__`, because an action may arrive before the first line of `run`;
 `run` enters the stage, tends the clocks until the stage is over, lets the handlers finish, and continues as the
@@ -15,32 +15,24 @@ from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError
 
 from workflows.beginnings import Beginnings
-from workflows.errands import RETRY_AT_MOST, short
+from workflows.commits import DoneBefore, Overtaken
 
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Preparation, Records
+    from activities.signatures import Preparation
     from care import action as act
-    from care.card import card
     from care.clock import Clock
-    from care.commit import Commit
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
-    from care.keeping import kept
     from care.steps import common, messages, tasks
-    from workflows import attributes
 
 A = TypeVar("A", bound=act.Action)
 Step = Callable[[Draft, A], object]
 
-FAST_COMMIT = timedelta(seconds=2)
 LAST_WORDS = timedelta(seconds=30)
-PERSIST_WITHIN = timedelta(seconds=10)
 REMEMBERED_ACTIONS = 50
-REFUSALS = ("SlotTaken", "ActionReused")
 
 
 @dataclass(frozen=True)
@@ -56,9 +48,7 @@ class StageWorkflow(Beginnings):
 
     def __init__(self, journey: Journey) -> None:
         super().__init__(journey)
-        self._turn = asyncio.Lock()
         self._doing: dict[str, _Doing] = {}
-        self._base: tuple[object, ...] = ()
         self._ready = False
 
     # --- the life of a stage
@@ -79,17 +69,16 @@ class StageWorkflow(Beginnings):
                 self.errand(self._note_cancellation())
 
     async def _live(self, enter: Callable[[Draft, Preparation | None], None]) -> Journey:
+        handed_on = list(self.alarms.values())
         await self._begin(enter)
-        for notice in self.alarms.values():
+        for notice in handed_on:
             self.errand(self.send_alarm(notice))
         self.run_errands()
         while not self._over():
             await self._tend_next_clock()
         await self._finish()
-        if self.journey.next_stage is not None and self.journey.status != "closed":
-            self._continue_as(self.journey.next_stage)
-        if workflow.info().is_continue_as_new_suggested() and self.journey.status != "closed":
-            self._continue_as(self.journey.stage)
+        if self.journey.status != "closed":
+            self._continue_as(self.journey.next_stage or self.journey.stage)
         return self.journey
 
     async def _begin(self, enter: Callable[[Draft, Preparation | None], None]) -> None:
@@ -102,9 +91,10 @@ class StageWorkflow(Beginnings):
             preparation = await self.prepare()
             draft = Draft(self.journey, workflow.now())
             enter(draft, preparation)
-            await self._commit(draft)
+            with suppress(Overtaken):  # it has been entered
+                await self.commit(draft)
         else:
-            self._show(None)
+            self.show(None)
         self._ready = True
 
     async def _note_cancellation(self) -> None:
@@ -112,17 +102,11 @@ class StageWorkflow(Beginnings):
         words = "Somebody asked Temporal to cancel this journey; to end it, withdraw it"
         await self.decide(lambda draft: draft.write("cancellation_ignored", words))
 
-    async def decide(self, step: Callable[[Draft], object]) -> None:
-        """A decision of Continuum's own, in its turn: nobody asked for it and no clock ran out."""
-        async with self._turn:
-            draft = Draft(self.journey, workflow.now())
-            step(draft)
-            await self._commit(draft)
-
     def _over(self) -> bool:
         return (
             self.journey.next_stage is not None
             or self.journey.status == "closed"
+            or self.journey.stage.value != workflow.info().workflow_type  # the record has gone on without Temporal
             or workflow.info().is_continue_as_new_suggested()
         )
 
@@ -146,7 +130,10 @@ class StageWorkflow(Beginnings):
     # --- clocks
 
     async def _tend_next_clock(self) -> None:
-        """Sleep until the earliest clock; wake early only when another becomes earlier, or the stage is over."""
+        """Sleep until the earliest clock, whichever that is meanwhile, or until the stage is over.
+
+        A timer that is armed anew costs two events, one that wakes the journey for nothing five and a workflow task.
+        """
         clock = self.journey.next_clock
         if clock is None:
             await workflow.wait_condition(lambda: self._over() or self.journey.next_clock is not None)
@@ -156,7 +143,7 @@ class StageWorkflow(Beginnings):
             due = clock.due
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._over() or self._earlier_than(due), timeout=wait, timeout_summary=clock.label
+                    lambda: self._over() or self._next_due() != due, timeout=wait, timeout_summary=clock.label
                 )
             return
         async with self._turn:
@@ -167,16 +154,17 @@ class StageWorkflow(Beginnings):
                 standing = any(c.id == due_clock.id for c in draft.journey.clocks)
                 if standing and draft.journey.next_stage is None:
                     self.on_clock(draft, due_clock)
-            await self._commit(draft)
+            with suppress(Overtaken):  # what is due is looked at anew
+                await self.commit(draft)
         self.run_errands()
 
     def _something_due(self) -> bool:
         clock = self.journey.next_clock
         return clock is not None and clock.due <= workflow.now()
 
-    def _earlier_than(self, moment: datetime) -> bool:
+    def _next_due(self) -> datetime | None:
         clock = self.journey.next_clock
-        return clock is not None and clock.due < moment
+        return clock.due if clock is not None else None
 
     def on_clock(self, draft: Draft, clock: Clock) -> None:
         """A clock ran out. Stages handle their own kinds; one left over from another stage is dropped."""
@@ -223,19 +211,27 @@ class StageWorkflow(Beginnings):
         return answer
 
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
-        draft = self._attempt(action, step)
-        seq = self.journey.seq + 1  # the row that carries the action's id
-        draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=self.journey.stage)
-        for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
-            del draft.journey.done[forgotten]
-        commit = await self.commit_asked(draft)
-        return act.Answer(
-            journey=self.journey.id,
-            seq=seq,
-            stage=commit.stage,
-            status=commit.status,
-            text=commit.entries[0].text if commit.entries else "",
-        )
+        while True:
+            if (answer := self._known(action)) is not None:  # the record had it, and the journey went on from there
+                return answer
+            draft = self._attempt(action, step)
+            seq = self.journey.seq + 1  # the row that carries the action's id
+            draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=self.journey.stage)
+            for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
+                del draft.journey.done[forgotten]
+            try:
+                commit = await self.commit(draft)
+            except Overtaken:
+                continue
+            except DoneBefore as before:
+                return self._as_before(before.done)
+            return act.Answer(
+                journey=self.journey.id,
+                seq=seq,
+                stage=commit.stage,
+                status=commit.status,
+                text=commit.entries[0].text if commit.entries else "",
+            )
 
     def _attempt(self, action: A, step: Step[A]) -> Draft:
         try:
@@ -271,100 +267,9 @@ class StageWorkflow(Beginnings):
                 type="ActionReused",
                 non_retryable=True,
             )
-        if done is None:
-            return None
+        return None if done is None else self._as_before(done)
+
+    def _as_before(self, done: Done) -> act.Answer:
         return act.Answer(
             journey=self.journey.id, seq=done.seq, stage=done.stage, status=self.journey.status, text="done before"
         )
-
-    # --- the commit, and what follows from it
-
-    async def _commit(self, draft: Draft) -> Commit:
-        """Write what Temporal itself brought about: a stage's beginning, a clock, an undelivered message.
-
-        Its cause is in the history already, so a local activity is enough: should this workflow task be lost after
-        the write, the next one makes the same decision again and finds it written. A stalled database holds the
-        workflow task for two seconds at most; then a regular activity goes on trying.
-        """
-        commit = self._with_journey(draft)
-        if commit.says_nothing:
-            return self._done(draft, commit)
-        try:
-            await workflow.execute_local_activity_method(
-                Records.persist,
-                commit,
-                summary=_summary(commit),
-                schedule_to_close_timeout=FAST_COMMIT,
-                retry_policy=RetryPolicy(maximum_attempts=1),
-            )
-        except FailureError:
-            await self._persist(commit, RetryPolicy(maximum_interval=RETRY_AT_MOST))
-        return self._done(draft, commit)
-
-    async def commit_asked(self, draft: Draft) -> Commit:
-        """Write what a person asked for.
-
-        An update is in the history only once its workflow task completes. Written by a local activity, a decision
-        could stand in the journal while the update that caused it was lost with the task; so this is a regular
-        activity, whose scheduling makes the update durable first.
-        """
-        commit = self._with_journey(draft)
-        retry = RetryPolicy(maximum_interval=RETRY_AT_MOST, non_retryable_error_types=REFUSALS)
-        try:
-            await self._persist(commit, retry)
-        except ActivityError as failure:
-            refusal = failure.cause
-            if isinstance(refusal, ApplicationError) and refusal.type in REFUSALS:
-                raise ApplicationError(refusal.message, type=refusal.type, non_retryable=True) from None
-            raise
-        return self._done(draft, commit)
-
-    async def _persist(self, commit: Commit, retry: RetryPolicy) -> None:
-        await workflow.execute_activity_method(
-            Records.persist,
-            commit,
-            summary=_summary(commit),
-            start_to_close_timeout=PERSIST_WITHIN,
-            retry_policy=retry,
-        )
-
-    def _with_journey(self, draft: Draft) -> Commit:
-        """The commit, with the journey as it stands after it: from that it goes on, should Temporal lose it.
-
-        What rarely changes goes with a run's first commit, and where it has changed. A replay writes nothing.
-        """
-        commit = draft.commit()
-        if commit.says_nothing or commit.status == "closed" or workflow.unsafe.is_replaying():
-            return commit
-        journey = draft.journey.model_copy(update={"alarms": list(self.alarms.values())})
-        return commit.model_copy(update={"kept": kept(journey, with_base=not _same(_base_of(journey), self._base))})
-
-    def _done(self, draft: Draft, commit: Commit) -> Commit:
-        """Only now is it true here."""
-        self.journey = draft.journey
-        self._base = _base_of(draft.journey)
-        self.forget_sent()
-        self._show(commit)
-        return commit
-
-    def _show(self, commit: Commit | None) -> None:
-        """Card and search attributes; the latter only when they changed."""
-        workflow.set_current_details(card(self.journey, workflow.now()))
-        if commit is None:
-            return
-        if changed := attributes.changes(workflow.info().typed_search_attributes, attributes.of(commit)):
-            workflow.upsert_search_attributes(changed)
-
-
-def _base_of(journey: Journey) -> tuple[object, ...]:
-    return journey.pathway, journey.calendar, journey.rules
-
-
-def _same(now: tuple[object, ...], before: tuple[object, ...]) -> bool:
-    """By identity: these never change themselves, and to compare a whole pathway takes long."""
-    return len(now) == len(before) and all(one is other for one, other in zip(now, before, strict=True))
-
-
-def _summary(commit: Commit) -> str:
-    """What Temporal's UI shows for the commit: the decision in the journal's own words."""
-    return short("; ".join(entry.text for entry in commit.entries) or "Record where the journey stands")

@@ -1,5 +1,5 @@
-"""A worker that announces the commit of an action and waits a moment before it writes: `test_kills_counted` strikes
-there. It does so only when asked, by a file that whoever announces takes away: so one commit at a time waits."""
+"""A worker that announces that an action is written, and waits before its workflow hears of it: `test_kills_counted`
+strikes there. Only when asked, by a file that whoever announces takes away: so one commit at a time waits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from records.database import Database
 ASKED = "asked"
 BETWEEN = "~"
 WAIT_SECONDS = 60.0
-"""For the killer. Longer than the activity may take: a commit is never written that was announced."""
+"""For the killer. Longer than the activity may take: its workflow never hears of a commit that was announced."""
 
 
 class Writing(Protocol):
@@ -31,10 +31,11 @@ def announcing(door: Path, write: Writing) -> Writing:
     """The same, but announced where somebody asked for it: by a file named after journey and action."""
 
     async def announce(database: Database, decision: Commit) -> int:
+        seq = await write(database, decision)
         action = next((entry.action_id for entry in decision.entries if entry.action_id), None)
         if action is not None and _taken(door / ASKED, door / f"{decision.journey}{BETWEEN}{action}"):
             await asyncio.sleep(WAIT_SECONDS)
-        return await write(database, decision)
+        return seq
 
     return announce
 

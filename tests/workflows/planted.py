@@ -14,7 +14,7 @@ from workflows.intake import Intake
 from workflows.therapy import Therapy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Preparation
+    from activities.signatures import Preparation, Saved
     from care import action as act
     from care.commit import Commit
     from care.draft import Draft
@@ -36,14 +36,14 @@ class TimerFirst(Therapy):
     async def run(self, journey: Journey) -> Journey:
         return await self.live(lambda draft, _: therapy.enter(draft))
 
-    async def _commit(self, draft: Draft) -> Commit:
+    async def commit(self, draft: Draft) -> Commit:
         await workflow.sleep(timedelta(seconds=1))
-        return await super()._commit(draft)
+        return await super().commit(draft)
 
 
 @workflow.defn(name="Therapy")
 class NoFastCommit(Therapy):
-    """Commits what clocks brought about by a regular activity."""
+    """Commits everything by a regular activity."""
 
     @workflow.init
     def __init__(self, journey: Journey) -> None:
@@ -53,8 +53,8 @@ class NoFastCommit(Therapy):
     async def run(self, journey: Journey) -> Journey:
         return await self.live(lambda draft, _: therapy.enter(draft))
 
-    async def _commit(self, draft: Draft) -> Commit:
-        return await self.commit_asked(draft)
+    async def _fast(self, commit: Commit) -> Saved:
+        return await self._persist(commit)
 
 
 @workflow.defn(name="Intake")
@@ -133,11 +133,11 @@ class Tidied(Intake):
     def _enter_renamed(self, draft: Draft, preparation: Preparation | None) -> None:
         self.enter(draft, preparation)
 
-    async def _commit(self, draft: Draft) -> Commit:
+    async def commit(self, draft: Draft) -> Commit:
         return await self._write(draft)
 
     async def _write(self, draft: Draft) -> Commit:
-        return await super()._commit(draft)
+        return await super().commit(draft)
 
     @workflow.init
     def __init__(self, journey: Journey) -> None:

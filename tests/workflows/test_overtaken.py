@@ -1,0 +1,159 @@
+"""A decision that stands in the record and of which Temporal has never heard: its worker died between the two.
+
+The next decision of the journey finds the place taken, and the journey goes on from where the record stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from care import action as act
+from care.actor import Actor as Somebody
+from care.draft import Draft
+from care.journey import Done, Journey, Stage
+from care.keeping import kept
+from care.steps import common, intake
+from care.steps import referral as answering
+from continuum.demo import referrals as letters
+from continuum.demo.stories import nothing_found
+from continuum.doctor import histories
+from gateway.acting import ActionRefused
+from records import decisions, doctor
+from tests.conftest import House
+from tests.workflows import cast
+from tests.workflows.cast import Actor
+
+Step = Callable[[Draft, Any], object]
+
+
+async def unheard(player: Actor, action: act.Action, step: Step) -> int:
+    """What a worker wrote that was killed before it told Temporal. The row."""
+    before = await doctor.kept_journey(player.house.database, player.journey)
+    assert before is not None
+    draft = Draft(before, await player.now(), action.actor, action_id=action.action_id, digest=act.digest(action))
+    step(draft, action)
+    seq = before.seq + 1
+    draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=before.stage)
+    commit = draft.commit()
+    whole = kept(draft.journey, with_base=False)
+    await decisions.commit(player.house.database, commit.model_copy(update={"kept": whole}))
+    return seq
+
+
+def asked(player: Actor, kind: type[act.Action], action_id: str, stage: Stage, **data: Any) -> Any:
+    """An action of the front desk."""
+    somebody = Somebody(person="p-front-desk", role="coordinator", tenant=player.tenant)
+    return kind.model_validate(
+        {"action_id": action_id, "actor": somebody, "expected": {"stage": stage}} | data, from_attributes=True
+    )
+
+
+async def in_temporal(player: Actor) -> Journey:
+    """The journey as its workflow has it."""
+    run = await histories.latest(player.client, player.journey)
+    assert run is not None
+    told = (await histories.replayed(player.client, [run]))[player.journey]
+    assert not told.does_not_replay
+    assert told.journey is not None
+    return told.journey
+
+
+def seqs(record: dict[str, Any]) -> list[int]:
+    return [row["seq"] for row in record["journal"]]
+
+
+async def test_another_action_goes_on_from_what_the_record_holds(house: House) -> None:
+    player = await cast.actor(house, "unheard consent")
+    await player.refer(letters.back_pain())
+    action = asked(player, act.RecordConsent, "unheard-1", Stage.INTAKE, messages=False)
+    row = await unheard(player, action, common.record_consent)
+
+    answer = await player.act("ask_referrer", about="imaging")
+
+    assert answer.seq > row
+    record = await player.record()
+    assert seqs(record) == list(range(1, len(record["journal"]) + 1))
+    assert [r["seq"] for r in record["journal"] if r["action_id"] == "unheard-1"] == [row]
+    there = await in_temporal(player)
+    assert there.seq == record["seq"]
+    assert there.referral.consent_messages is False
+    assert there.done["unheard-1"].seq == row
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()
+
+
+async def test_whoever_asks_again_hears_where_it_was_written(house: House) -> None:
+    player = await cast.actor(house, "unheard again")
+    await player.refer(letters.back_pain())
+    action = asked(player, act.RecordConsent, "unheard-2", Stage.INTAKE, messages=True)
+    row = await unheard(player, action, common.record_consent)
+    await player.act("ask_referrer", about="imaging")
+
+    answer = await player.handle.execute_update("record_consent", action, result_type=act.Answer)
+
+    assert answer.seq == row
+    kinds = [r["kind"] for r in (await player.record())["journal"]]
+    assert kinds.count("consent") == 1
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()
+
+
+async def test_a_stage_that_the_record_has_ended_ends(house: House) -> None:
+    """Accepted in the record, unheard of in Temporal: what was meant for the referral is refused, care goes on."""
+    player = await cast.actor(house, "unheard end")
+    await player.refer(letters.back_pain())
+    await player.act("record_consent", messages=True)
+    await player.act("screen", answers=nothing_found("low_back_pain"))
+    await player.until_stage(Stage.REFERRAL)
+    action = asked(player, act.Accept, "unheard-3", Stage.REFERRAL, clinician="p-therapist")
+    await unheard(player, action, answering.accept)
+
+    with pytest.raises(ActionRefused) as refused:
+        await player.act("ask_referrer", about="imaging")
+
+    assert refused.value.kind == "StageMoved"
+    await player.until_stage(Stage.THERAPY)
+    record = await player.record()
+    assert seqs(record) == list(range(1, len(record["journal"]) + 1))
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()
+
+
+async def test_a_clock_goes_on_from_what_the_record_holds(house: House) -> None:
+    """What ran out in Temporal was settled in the record: nobody is reminded of it."""
+    player = await cast.actor(house, "unheard clock")
+    await player.refer(letters.back_pain())
+    action = asked(player, act.AskReferrer, "unheard-4", Stage.INTAKE, about="imaging")
+    await unheard(player, action, intake.ask_referrer)
+    before = await player.record()
+
+    await player.wait(days=3)
+
+    record = await player.record()
+    assert seqs(record) == list(range(1, len(record["journal"]) + 1))
+    assert record["seq"] > before["seq"], "some clock of three days ran out"
+    there = await in_temporal(player)
+    assert there.seq == record["seq"]
+    assert {t.id for t in there.open_tasks} == {t["id"] for t in record["tasks"] if t["settled_at"] is None}
+    assert "unheard-4" in there.done
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()
+
+
+async def test_a_place_taken_in_a_journey_that_is_closed_is_refused(house: House) -> None:
+    """A workflow that is older than its journey's end changes nothing: the doctor ends it."""
+    player = await cast.actor(house, "unheard close")
+    await player.refer(letters.back_pain())
+    before = await doctor.kept_journey(house.database, player.journey)
+    assert before is not None
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()
+    draft = Draft(before, await player.now() + timedelta(minutes=1))
+    draft.write("cancellation_ignored", "late")
+
+    with pytest.raises(decisions.ActionReused):
+        await decisions.commit(house.database, draft.commit())
