@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.signatures import Records, Saved
-from care.commit import Commit
 from records import decisions
 from records.database import Database
 
@@ -18,8 +19,8 @@ class PostgresRecords(Records):
         self._database = database
 
     @activity.defn(name="persist")
-    async def persist(self, commit: Commit) -> Saved:
-        """See `Records.persist`."""
+    async def persist(self, commit: Any) -> Saved:
+        """See `Records.persist`. The commit stays the JSON in which it came: PostgreSQL reads it."""
         try:
             return Saved(seq=await decisions.commit(self._database, commit))
         except decisions.PlaceTaken as taken:

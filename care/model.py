@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from copy import deepcopy
 from datetime import date, datetime, time
-from typing import Annotated, Any, Self
+from functools import cache
+from typing import Annotated, Any, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, StringConstraints, model_serializer
+from pydantic_core import PydanticUndefined
 
 
 class _Value(BaseModel):
@@ -42,25 +44,37 @@ class State(BaseModel):
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         copied = type(self).__new__(type(self))
-        object.__setattr__(copied, "__dict__", {name: _copied(value) for name, value in self.__dict__.items()})
+        object.__setattr__(copied, "__dict__", {name: copy_of(value) for name, value in self.__dict__.items()})
         object.__setattr__(copied, "__pydantic_fields_set__", set(self.__pydantic_fields_set__))
         object.__setattr__(copied, "__pydantic_extra__", None)
         object.__setattr__(copied, "__pydantic_private__", None)
         return copied
 
 
-_NEVER_CHANGE = frozenset({str, int, float, bool, type(None), datetime, date, time})
+T = TypeVar("T")
+
+_NEVER_CHANGE: set[type] = {str, int, float, bool, type(None), datetime, date, time}
+"""And every kind of value of which a copy was asked for once."""
 
 
-def _copied(value: Any) -> Any:
+def copy_of(value: T) -> T:
+    """A copy that may be changed; what never changes is shared."""
     kind = type(value)
     if kind in _NEVER_CHANGE:
         return value
-    if kind is list:
-        return [_copied(one) for one in value]
-    if kind is dict:
-        return {key: _copied(one) for key, one in value.items()}
-    return deepcopy(value)
+    copied: Any
+    if isinstance(value, State):
+        copied = value.__deepcopy__()
+    elif isinstance(value, _Value):
+        _NEVER_CHANGE.add(kind)
+        copied = value
+    elif isinstance(value, list):
+        copied = [copy_of(one) for one in value]
+    elif isinstance(value, dict):
+        copied = {key: copy_of(one) for key, one in value.items()}
+    else:
+        copied = deepcopy(value)
+    return cast("T", copied)
 
 
 class Sparse(State):
@@ -81,11 +95,23 @@ class Brief(Strict):
 
 def _without_usual(model: BaseModel, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
     """A field is written under its own name, or under its alias where the writer asks for that."""
-    fields = type(model).model_fields.items()
-    usual = {
-        written for name, field in fields if getattr(model, name) == field.default for written in (name, field.alias)
-    }
-    return {name: value for name, value in write(model).items() if name not in usual}
+    values = model.__dict__
+    written: dict[str, Any] = write(model)
+    for name, alias, usual in _usual(type(model)):
+        if values[name] == usual:
+            written.pop(name, None)
+            written.pop(alias, None)
+    return written
+
+
+@cache
+def _usual(kind: type[BaseModel]) -> tuple[tuple[str, str, Any], ...]:
+    """Name, alias and usual value of each field that has one. Looked up once: every decision writes hundreds."""
+    return tuple(
+        (name, field.alias or name, field.default)
+        for name, field in kind.model_fields.items()
+        if field.default is not PydanticUndefined
+    )
 
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.]{0,63}$")]

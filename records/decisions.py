@@ -56,7 +56,11 @@ class WrittenBefore(Exception):  # noqa: N818
         self.done = done
 
 
-async def commit(database: Database, decision: Commit) -> int:
+Document = dict[str, Any]
+"""A `Commit` as the JSON in which it travels. What only passes it on to PostgreSQL does not read it into models."""
+
+
+async def commit(database: Database, decision: Document) -> int:
     """Write it, or find it written already. Returns the journal's last row.
 
     Raises SlotTaken, ActionReused, PlaceTaken, WrittenBefore, DatabaseAway or DatabaseRefused; in each case nothing was
@@ -76,56 +80,65 @@ async def commit(database: Database, decision: Commit) -> int:
         raise
 
 
-async def _find_instead(database: Database, decision: Commit) -> None:
+async def _find_instead(database: Database, decision: Document) -> None:
     """Raises PlaceTaken where the journey is open and the record keeps it as it stands now."""
     row = await database.row(
         "select s.seq, s.state, s.base from continuum.journey_state s"
         " join continuum.journey j on j.id = s.journey and j.status <> 'closed' and j.seq = s.seq"
         " where s.journey = $1 and s.seq >= $2 and s.base is not null",
-        decision.journey,
-        decision.entries[0].seq,
+        decision["journey"],
+        decision["entries"][0]["seq"],
     )
     if row is not None:
         raise PlaceTaken(row["seq"], Kept(state=as_text(row["state"]), base=as_text(row["base"])))
 
 
-async def _find_before(database: Database, decision: Commit) -> None:
+async def _find_before(database: Database, decision: Document) -> None:
     """Raises WrittenBefore where it is the same action that has the id."""
-    for entry in decision.entries:
-        if entry.action_id is None:
+    for entry in decision["entries"]:
+        if entry["action_id"] is None:
             continue
         row = await database.row(
             "select seq, stage, action_digest as digest from continuum.journal where journey = $1 and action_id = $2",
-            decision.journey,
-            entry.action_id,
+            decision["journey"],
+            entry["action_id"],
         )
-        if row is not None and row["digest"] == entry.action_digest:
+        if row is not None and row["digest"] == entry["action_digest"]:
             raise WrittenBefore(Done(**dict(row)))
 
 
-def _with_journey(decision: Commit) -> tuple[dict[str, Any], bytes | None, bytes | None]:
+def _with_journey(decision: Document) -> tuple[Document, bytes | None, bytes | None]:
     """The decision's rows; the journey after it, and what of that rarely changes, where they come with it."""
-    kept = decision.kept
+    kept = decision.get("kept")
     if kept is None:
-        return rows(decision), None, None
-    return rows(decision), as_bytes(kept.state), as_bytes(kept.base) if kept.base is not None else None
+        return hashed(decision), None, None
+    return hashed(decision), as_bytes(kept["state"]), as_bytes(kept["base"]) if kept["base"] is not None else None
 
 
-def rows(decision: Commit) -> dict[str, Any]:
-    """The decision as JSON, every row that must never change with a hash of what makes it that row.
+def hashed(decision: Document) -> Document:
+    """The decision's rows, every one that must never change with a hash of what makes it that row.
 
     Times are not part of it: a workflow task that is done again after a crash runs at another moment, and makes the
     same decision.
     """
-    body = decision.model_dump(mode="json", exclude={"kept"})
-    for entry in body["entries"]:
-        identity = [entry[k] for k in ("stage", "kind", "actor", "pathway", "action_id", "action_digest")]
-        entry["hash"] = _hash([*identity, (entry["decided"] or {}).get("rule")])
-    for notice in body["notices"]:
-        notice["hash"] = _hash([notice["to"], notice["template"]])
-    for reply in body["replies"]:
-        reply["hash"] = _hash([reply["status"], reply["business_status"], reply["reason"]])
-    return body
+    return {
+        **{name: value for name, value in decision.items() if name != "kept"},
+        "entries": [{**entry, "hash": _hash(_identity(entry))} for entry in decision["entries"]],
+        "notices": [{**n, "hash": _hash([n["to"], n["template"]])} for n in decision["notices"]],
+        "replies": [
+            {**r, "hash": _hash([r["status"], r["business_status"], r["reason"]])} for r in decision["replies"]
+        ],
+    }
+
+
+def rows(decision: Commit) -> Document:
+    """The rows of a decision that did not travel; see `hashed`."""
+    return hashed(decision.model_dump(mode="json", exclude={"kept"}))
+
+
+def _identity(entry: Document) -> list[Any]:
+    parts = [entry[k] for k in ("stage", "kind", "actor", "pathway", "action_id", "action_digest")]
+    return [*parts, (entry["decided"] or {}).get("rule")]
 
 
 def _hash(parts: list[Any]) -> str:

@@ -43,12 +43,26 @@ class _Doing:
     answer: asyncio.Future[act.Answer]
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """What the validator found an action to come to: its handler, a moment later, would find the same."""
+
+    action: act.Action
+    journey: Journey
+    draft: Draft
+
+    def stands(self, action: act.Action, journey: Journey, now: datetime) -> bool:
+        """Whether it is still what this action comes to."""
+        return self.journey is journey and self.draft.now == now and self.action == action
+
+
 class StageWorkflow(Beginnings):
     """Base of the six stages."""
 
     def __init__(self, journey: Journey) -> None:
         super().__init__(journey)
         self._doing: dict[str, _Doing] = {}
+        self._tried: _Tried | None = None
         self._ready = False
 
     # --- the life of a stage
@@ -179,10 +193,14 @@ class StageWorkflow(Beginnings):
     # --- actions
 
     def check(self, action: A, step: Step[A]) -> None:
-        """Validator: try the step on a draft that is thrown away. Refuses with why, and what is right now."""
+        """Validator: try the step on a draft. Refuses with why, and what is right now.
+
+        A step is a pure function of journey, action and time, so the handler takes the draft as it is while all three
+        are the same. A replay has no validator and works it out anew.
+        """
         if self._known(action) or not self._ready:
             return
-        self._attempt(action, step)
+        self._tried = _Tried(action, self.journey, self._attempt(action, step))
 
     async def carry_out(self, action: A, step: Step[A]) -> act.Answer:
         """Do it once. A repeat, in flight or later, gets the first one's answer."""
@@ -234,6 +252,9 @@ class StageWorkflow(Beginnings):
             )
 
     def _attempt(self, action: A, step: Step[A]) -> Draft:
+        tried, self._tried = self._tried, None
+        if tried is not None and tried.stands(action, self.journey, workflow.now()):
+            return tried.draft
         try:
             common.check_expected(self.journey, action)
             draft = Draft(

@@ -9,6 +9,7 @@ from care import recorded
 from care.commit import Commit, next_due, overdue, waiting_on
 from care.draft.findings import Findings
 from care.journey import Journey, Outcome, Stage
+from care.model import copy_of
 from care.plan import PlanOfCare
 from care.score import Score
 from care.task import Task
@@ -94,4 +95,4 @@ S = TypeVar("S", PlanOfCare, Visit, Score, Task)
 
 
 def _copies(items: Iterable[S]) -> tuple[S, ...]:
-    return tuple(item.model_copy(deep=True) for item in items)
+    return tuple(copy_of(item) for item in items)

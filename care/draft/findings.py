@@ -8,6 +8,7 @@ from datetime import datetime
 from care.draft.record import Refused
 from care.draft.telling import Telling
 from care.journey import RecordedVisit
+from care.model import copy_of
 from care.plan import PlanOfCare
 from care.recorded import number
 from care.score import Score, ScoreValue
@@ -41,7 +42,7 @@ class Findings(Telling):
         """Keep what was recorded of a visit for as long as it may turn out to be wrong."""
         kept = [r for r in self.journey.recorded if r.visit.id != visit.id]
         numbers = [number(score) for score in scores]
-        record = RecordedVisit(visit=visit.model_copy(deep=True), recorded_at=self.now, scores=numbers)
+        record = RecordedVisit(visit=copy_of(visit), recorded_at=self.now, scores=numbers)
         self.journey.recorded = [*kept, record][-VISITS_KEPT:]
         self._recorded = record
 

@@ -9,7 +9,7 @@ from care.actor import Actor, system
 from care.clock import Backdated, Clock
 from care.commit import Entry
 from care.journey import Journey, RecordedVisit
-from care.model import Model
+from care.model import Model, copy_of
 from care.notice import Notice, Reply, Stopped
 from care.operating_rules import RuleInForce, RuleKind, in_force, usual
 from care.plan import PlanOfCare
@@ -48,11 +48,11 @@ class Record:
         # The pathway and the calendar never change in place: the copy shares them.
         self.journey = journey.model_copy(
             update={
-                name: [item.model_copy(deep=True) for item in getattr(journey, name)]
+                name: [copy_of(item) for item in getattr(journey, name)]
                 for name in ("clocks", "tasks", "flags", "plans", "visits", "recorded", "scores")
             }
             | {
-                name: value.model_copy(deep=True)
+                name: copy_of(value)
                 for name in ("referral", "surgery", "phase", "ending", "follow_up", "winning_back", "screen")
                 if (value := getattr(journey, name)) is not None
             }

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from temporalio import activity
-from temporalio.common import MetricMeter
+from temporalio.common import MetricGaugeFloat, MetricMeter
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from continuum.metrics.names import LAST_PERSIST, PREFIX
@@ -24,13 +24,16 @@ class Persisting(Interceptor):
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         """See `temporalio.worker.Interceptor`."""
-        gauge = self._gauge
+        return _Noting(next, self._gauge)
 
-        class Noting(ActivityInboundInterceptor):
-            async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
-                result = await super().execute_activity(input)
-                if activity.info().activity_type == PERSIST:
-                    gauge.set(time.time())
-                return result
 
-        return Noting(next)
+class _Noting(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, gauge: MetricGaugeFloat) -> None:  # noqa: A002
+        super().__init__(next)
+        self._gauge = gauge
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        result = await super().execute_activity(input)
+        if activity.info().activity_type == PERSIST:
+            self._gauge.set(time.time())
+        return result

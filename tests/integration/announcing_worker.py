@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import worker
-from care.commit import Commit
 from records import decisions
 from records.database import Database
+from records.decisions import Document
 
 ASKED = "asked"
 BETWEEN = "~"
@@ -24,16 +24,16 @@ WAIT_SECONDS = 60.0
 class Writing(Protocol):
     """`records.decisions.commit`."""
 
-    def __call__(self, database: Database, decision: Commit) -> Coroutine[Any, Any, int]: ...
+    def __call__(self, database: Database, decision: Document) -> Coroutine[Any, Any, int]: ...
 
 
 def announcing(door: Path, write: Writing) -> Writing:
     """The same, but announced where somebody asked for it: by a file named after journey and action."""
 
-    async def announce(database: Database, decision: Commit) -> int:
+    async def announce(database: Database, decision: Document) -> int:
         seq = await write(database, decision)
-        action = next((entry.action_id for entry in decision.entries if entry.action_id), None)
-        if action is not None and _taken(door / ASKED, door / f"{decision.journey}{BETWEEN}{action}"):
+        action = next((entry["action_id"] for entry in decision["entries"] if entry["action_id"]), None)
+        if action is not None and _taken(door / ASKED, door / f"{decision['journey']}{BETWEEN}{action}"):
             await asyncio.sleep(WAIT_SECONDS)
         return seq
 

@@ -274,7 +274,11 @@ class OddError(Exception):
 async def test_a_defect_in_a_step_blocks_nobody(
     player: Actor, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """In the validator it leaves no event; in the handler, where it would block the journey, the caller is told."""
+    """In the validator it leaves no event; in the handler, where it would block the journey, the caller is told.
+
+    A handler tries anew what its validator has tried where the journey has moved on between: here another action,
+    which PostgreSQL keeps waiting, is before it.
+    """
     calls: list[str] = []
 
     def broken(draft: Draft, action: act.RecordScores, *, after: int) -> None:
@@ -283,13 +287,24 @@ async def test_a_defect_in_a_step_blocks_nobody(
         if len(calls) > after:
             raise error
 
-    for after in (0, 1):
+    async def refused(after: int) -> None:
         calls.clear()
-        monkeypatch.setattr(common, "record_scores", lambda d, a, after=after: broken(d, a, after=after))
+        monkeypatch.setattr(common, "record_scores", lambda d, a: broken(d, a, after=after))
         with pytest.raises(ActionRefused, match="nothing was changed") as refused:
             await perform(player, "record_scores", NPRS, action_id=f"broken-{after}")
         assert refused.value.kind == "Defect"
         assert len(calls) == after + 1
+
+    async def tried() -> bool:
+        return bool(calls)
+
+    await refused(0)
+    async with asyncio.TaskGroup() as tasks, cast.stalled_record(player.house):
+        calls.clear()
+        tasks.create_task(perform(player, "record_consent", {"messages": True}, action_id="before-it"))
+        await asyncio.sleep(0.5)
+        tasks.create_task(refused(1))
+        await until(tried)
     monkeypatch.undo()
     assert (await perform(player, "record_scores", NPRS, action_id="broken-no-more")).text.startswith("Scores recorded")
     assert set(await journal(player, "broken")) == {"broken-no-more"}

@@ -40,7 +40,8 @@ async def unheard(player: Actor, action: act.Action, step: Step) -> int:
     draft.journey.done[action.action_id] = Done(digest=act.digest(action), seq=seq, stage=before.stage)
     commit = draft.commit()
     whole = kept(draft.journey, with_base=False)
-    await decisions.commit(player.house.database, commit.model_copy(update={"kept": whole}))
+    document = commit.model_copy(update={"kept": whole}).model_dump(mode="json")
+    await decisions.commit(player.house.database, document)
     return seq
 
 
@@ -156,4 +157,4 @@ async def test_a_place_taken_in_a_journey_that_is_closed_is_refused(house: House
     draft.write("cancellation_ignored", "late")
 
     with pytest.raises(decisions.ActionReused):
-        await decisions.commit(house.database, draft.commit())
+        await decisions.commit(house.database, draft.commit().model_dump(mode="json"))
