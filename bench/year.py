@@ -1,5 +1,8 @@
 """A year of one patient with back pain: twelve visits, five follow-ups, played on the journey's own clock.
 
+Everybody does in time what they owe. What it costs when they do not is measured beside: the same year with a progress
+review and a progress report that nobody sees to until the discharge, of which the lead is told day after day.
+
 What is counted here does not depend on how fast the machine is: history events, workflow tasks, statements and
 commits, bytes.
 """
@@ -27,6 +30,8 @@ from continuum.site import EXAMPLE_CLINIC
 from records.database import Database
 
 VISITS = 12
+BETWEEN_VISITS = timedelta(days=3)
+"""And on to the next opening."""
 FOLLOW_UP_DAYS = (7, 30, 91, 182, 365)
 SKIPPER = ("time_skipping", "options_updated")
 """Events that only the playing adds: in real time nobody moves the journey's clock."""
@@ -37,7 +42,7 @@ TABLES = (
 )
 
 
-async def play(p: Player) -> None:
+async def play(p: Player, *, neglected: bool = False) -> None:
     """One visit to be evaluated and eleven of the plan; discharged with the goals met, and well for a year."""
     await p.refer(referrals.back_pain())
     await stories.intake(p, "low_back_pain")
@@ -48,13 +53,25 @@ async def play(p: Player) -> None:
             scores = {"nprs": 8 - n * 7 // (VISITS - 1), "odi": 60 - 48 * n // (VISITS - 1)}
         if n == VISITS - 1:
             scores |= {"psfs": 8, "home_programme": "independent"}
-        await p.visit(after=await p.now() + timedelta(days=3), scores=scores)
+        await p.visit(after=await p.now() + BETWEEN_VISITS, scores=scores)
+        if not neglected and n < VISITS - 1:
+            await _see_to_what_is_owed(p, plan)
     await p.act("review_progress", "therapist", plan=plan, decision="discharge", reason="GOALS")
     await stories.discharge(p)
     for day in FOLLOW_UP_DAYS:
         await p.wait(until=await p.entered(Stage.FOLLOW_UP) + timedelta(days=day, hours=6))
         await p.act("answer_follow_up", "patient", scores={"nprs": 1, "odi": 12, "groc": 6, "hep_adherence": 80})
     await p.until_closed()
+
+
+async def _see_to_what_is_owed(p: Player, plan: str) -> None:
+    """The review and the report that are due before the next visit, by the plan's therapist."""
+    soon = await p.now() + BETWEEN_VISITS
+    owed = {task["kind"] for task in await p.owed() if task["due_at"] < soon}
+    if "review_progress" in owed:
+        await p.act("review_progress", "therapist", plan=plan, decision="continue")
+    if "progress_report" in owed:
+        await p.act("file_progress_report", "therapist", plan=plan)
 
 
 @dataclass

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
-from workflows.commits import Commits, Overtaken
+from workflows.commits import FAST, Commits, Overtaken
 from workflows.errands import MISSED_AFTER, RETRY_AT_MOST
 
 with workflow.unsafe.imports_passed_through():
@@ -79,22 +80,36 @@ class Beginnings(Commits):
         if calendar is not None and calendar.ends - today > CALENDAR_AHEAD:
             return None
         clinic = self.journey.clinic.id if self.journey.clinic else self.journey.referral.clinic
-        preparation = await workflow.execute_activity_method(
-            Clinics.prepare,
-            args=[
-                self.journey.tenant,
-                self.journey.referral.suggested_pathway,
-                today,
-                clinic,
-                since,
-                self.journey.referral.questions,
-                self.journey.referral.payer,
-            ],
-            start_to_close_timeout=timedelta(seconds=30),
-            heartbeat_timeout=MISSED_AFTER,
-            retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
-            summary="Read the clinic's opening days, and the pathway that the referral suggests",
+        preparation = await self._read(
+            self.journey.tenant,
+            self.journey.referral.suggested_pathway,
+            today,
+            clinic,
+            since,
+            self.journey.referral.questions,
+            self.journey.referral.payer,
         )
         self.journey.calendar = preparation.calendar
         self.journey.rules = preparation.rules
         return preparation
+
+    async def _read(self, *of: Any) -> Preparation:
+        """By a local activity as a rule; where that takes long, by one that is tried until it succeeds."""
+        summary = "Read the clinic's opening days, and the pathway that the referral suggests"
+        try:
+            return await workflow.execute_local_activity_method(
+                Clinics.prepare,
+                args=of,
+                summary=summary,
+                schedule_to_close_timeout=FAST,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except FailureError:
+            return await workflow.execute_activity_method(
+                Clinics.prepare,
+                args=of,
+                summary=summary,
+                start_to_close_timeout=timedelta(seconds=30),
+                heartbeat_timeout=MISSED_AFTER,
+                retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
+            )

@@ -27,7 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from care.keeping import kept, restored
     from workflows import attributes
 
-FAST_COMMIT = timedelta(seconds=2)
+FAST = timedelta(seconds=2)
+"""So long a local activity may hold a workflow task, and with it everybody who asks something of the journey."""
 PERSIST_WITHIN = timedelta(seconds=10)
 REFUSALS = ("SlotTaken", "ActionReused")
 
@@ -96,7 +97,7 @@ class Commits(Errands):
                 Records.persist,
                 commit,
                 summary=_summary(commit),
-                schedule_to_close_timeout=FAST_COMMIT,
+                schedule_to_close_timeout=FAST,
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
         except FailureError as failure:

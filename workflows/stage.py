@@ -144,22 +144,24 @@ class StageWorkflow(Beginnings):
     # --- clocks
 
     async def _tend_next_clock(self) -> None:
-        """Sleep until the earliest clock, whichever that is meanwhile, or until the stage is over.
-
-        A timer that is armed anew costs two events, one that wakes the journey for nothing five and a workflow task.
-        """
+        """Sleep until the earliest clock, whichever that is meanwhile, or until the stage is over; then tend it."""
         clock = self.journey.next_clock
         if clock is None:
             await workflow.wait_condition(lambda: self._over() or self.journey.next_clock is not None)
-            return
-        wait = clock.due - workflow.now()
-        if wait > timedelta(0):
-            due = clock.due
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: self._over() or self._next_due() != due, timeout=wait, timeout_summary=clock.label
-                )
-            return
+        elif clock.due > workflow.now():
+            await self._sleep_until(clock)
+        else:
+            await self._tend_what_is_due()
+
+    async def _sleep_until(self, clock: Clock) -> None:
+        """One timer at a time. To arm another costs two events, to be woken for nothing five and a workflow task; one
+        that still runs when the stage is over ends with its run and costs none."""
+        timer = asyncio.create_task(workflow.sleep(clock.due - workflow.now(), summary=clock.label))
+        await workflow.wait_condition(lambda: timer.done() or self._over() or self._next_due() != clock.due)
+        if not self._over():
+            timer.cancel()
+
+    async def _tend_what_is_due(self) -> None:
         async with self._turn:
             now = workflow.now()
             draft = Draft(self.journey, now)
