@@ -26,6 +26,7 @@ from activities.heartbeats import Heartbeats
 from activities.messages import MailMessages
 from activities.records import PostgresRecords
 from channels.mail import Mail
+from continuum.doctor.after_a_crash import AfterACrash
 from continuum.doctor.nightly import Nightly, Scheduling
 from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
@@ -84,6 +85,7 @@ def activities(database: Database, settings: Settings, client: Client | None = N
         of_site = [Nightly(client, database, mail, domain=settings.mail_domain, operator=operator).compare]
     return [
         records.persist,
+        records.standing,
         clinics.prepare,
         content.load_pathway,
         messages.deliver,
@@ -171,7 +173,11 @@ async def _work(
     client: Client, database: Database, settings: Settings, stop: asyncio.Event, meter: MetricMeter
 ) -> None:
     async with build(client, database, settings, meter):
-        more: list[Runs] = [Scheduling(client), *_watching(client, database, settings, meter)]
+        more: list[Runs] = [
+            Scheduling(client),
+            AfterACrash(client, database),
+            *_watching(client, database, settings, meter),
+        ]
         beside = loops(client, database, settings, stop) + [asyncio.create_task(one.run(stop)) for one in more]
         touch_ready_file()
         log.info("worker_ready")

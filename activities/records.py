@@ -29,3 +29,9 @@ class PostgresRecords(Records):
             return Saved(seq=written.done.seq, before=written.done)
         except (decisions.SlotTaken, decisions.ActionReused) as refused:
             raise ApplicationError(str(refused), type=type(refused).__name__) from None
+
+    @activity.defn(name="standing")
+    async def standing(self, journey: str, seq: int) -> Saved:
+        """See `Records.standing`."""
+        later = await decisions.after(self._database, journey, seq)
+        return Saved(seq=seq) if later is None else Saved(seq=later[0], instead=later[1])

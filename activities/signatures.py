@@ -85,6 +85,11 @@ class Records(ABC):
         `ActionReused` (the action id was used before for something else); neither is retried.
         """
 
+    @activity.defn(name="standing")
+    @abstractmethod
+    async def standing(self, journey: str, seq: int) -> Saved:
+        """Whether the record stands after a later decision than the journey's workflow, and where."""
+
 
 class Clinics(ABC):
     """What is known of the clinic: its people and its open days."""

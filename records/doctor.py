@@ -75,6 +75,18 @@ async def standings(database: Database, after: str = "", only: Collection[str] |
     return [Standing(**dict(row)) for row in found]
 
 
+async def last_written(database: Database, *, before_the_last_row_seconds: float, limit: int) -> list[str]:
+    """The open journeys that were written to last: until so long before the last row of all, the latest first."""
+    found = await database.fetch(
+        "select id from continuum.journey where status <> 'closed' and recorded_at >="
+        " (select max(recorded_at) from continuum.journey) - make_interval(secs => $1)"
+        " order by recorded_at desc limit $2",
+        before_the_last_row_seconds,
+        limit,
+    )
+    return [row["id"] for row in found]
+
+
 async def kept_journey(database: Database, journey: str) -> Journey | None:
     """An open journey as it stood after its last decision; None where the record does not hold it whole."""
     row = await database.row(

@@ -116,6 +116,12 @@ class StageWorkflow(Beginnings):
         words = "Somebody asked Temporal to cancel this journey; to end it, withdraw it"
         await self.decide(lambda draft: draft.write("cancellation_ignored", words))
 
+    @workflow.signal(description="See whether the record has gone on without this workflow, and go on from there.")
+    async def look_at_record(self) -> None:
+        """Sent by a worker that finds the journey behind: see `continuum/doctor/after_a_crash.py`."""
+        await workflow.wait_condition(lambda: self._ready)
+        await self.catch_up()
+
     def _over(self) -> bool:
         return (
             self.journey.next_stage is not None

@@ -42,6 +42,22 @@ async def examine(
     return sorted((m for m in again if m.key in seen), key=lambda m: (m.journey or "", m.kind, m.about or ""))
 
 
+async def behind(
+    client: Client, database: Database, journeys: Collection[str], *, again_after: float = SECOND_LOOK_SECONDS
+) -> list[Mismatch]:
+    """Which of these journeys Temporal is behind with, at two looks."""
+    for pause in (again_after, None):
+        found = []
+        if journeys:
+            runs = await _runs(client, database, journeys)
+            page = await doctor.standings(database, only=journeys)
+            found = [m for m in await _compared(client, database, page, runs) if m.kind == "workflow_behind"]
+        journeys = {m.journey for m in found if m.journey is not None}
+        if journeys and pause is not None:
+            await asyncio.sleep(pause)
+    return found
+
+
 async def _look(client: Client, database: Database, only: Collection[str] | None, waits: float) -> list[Mismatch]:
     runs = await _runs(client, database, only)
     found: list[Mismatch] = []

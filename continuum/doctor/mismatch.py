@@ -33,7 +33,7 @@ KINDS: dict[str, Kind] = {
     "journal_gap": Kind("rows are missing in the middle of the journal", FROM_HISTORIES, safe=True),
     "journey_without_workflow": Kind("the journey is open and no workflow runs for it", FROM_RECORD, safe=True),
     "workflow_behind": Kind(
-        "the journal has more decisions than Temporal knows of: it would refuse what the workflow decides next",
+        "the journal has more decisions than Temporal knows of: their clocks do not run until its next decision",
         f"end the workflow and {FROM_RECORD}",
         safe=True,
     ),
