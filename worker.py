@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -55,6 +56,9 @@ ACTIVITIES_AT_ONCE = 20
 DRAIN = timedelta(seconds=10)
 LEAVE_SECONDS = 13.0
 MISTAKE = 2
+COLLECT_AFTER = (50_000, 20, 20)
+"""Objects after which Python looks for cycles, and how often it looks through the older ones too. What is in memory
+are journeys that stay, hundreds of objects each: by the usual numbers 4 % of the worker's CPU went into looking."""
 
 
 class Runs(Protocol):
@@ -179,6 +183,8 @@ async def _work(
             *_watching(client, database, settings, meter),
         ]
         beside = loops(client, database, settings, stop) + [asyncio.create_task(one.run(stop)) for one in more]
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()

@@ -63,6 +63,7 @@ class StageWorkflow(Beginnings):
         super().__init__(journey)
         self._doing: dict[str, _Doing] = {}
         self._tried: _Tried | None = None
+        self._type = workflow.info().workflow_type
         self._ready = False
 
     # --- the life of a stage
@@ -126,7 +127,7 @@ class StageWorkflow(Beginnings):
         return (
             self.journey.next_stage is not None
             or self.journey.status == "closed"
-            or self.journey.stage.value != workflow.info().workflow_type  # the record has gone on without Temporal
+            or self.journey.stage.value != self._type  # the record has gone on without Temporal
             or workflow.info().is_continue_as_new_suggested()
         )
 
@@ -219,10 +220,12 @@ class StageWorkflow(Beginnings):
         done: asyncio.Future[act.Answer] = asyncio.get_running_loop().create_future()
         self._doing[action.action_id] = _Doing(act.digest(action), done)
         try:
-            await workflow.wait_condition(lambda: self._ready)
+            if not self._ready:
+                await workflow.wait_condition(lambda: self._ready)
             self.raise_alarms(action)
             # What is due comes before what is asked: so the order of decisions never depends on who woke up first.
-            await workflow.wait_condition(lambda: self._over() or not self._something_due())
+            if self._something_due():
+                await workflow.wait_condition(lambda: self._over() or not self._something_due())
             async with self._turn:
                 answer = await self._commit_action(action, step)
         except BaseException as error:

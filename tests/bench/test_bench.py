@@ -49,11 +49,11 @@ def test_floor_and_continuum_are_asked_for_the_same() -> None:
     assert (journey.id, journey.stage, NAME in journey.model_dump_json()) == ("j1", Stage.THERAPY, False)
     steps = json.loads(work.floor())
     assert [deed.name for deed in work.deeds] == ["book_visit", "record_scores", "cancel_visit"] * 2
-    rows = [step["rows"]["entries"] for step in steps]
+    rows = [step["document"]["entries"] for step in steps]
     assert [r[0]["seq"] for r in rows] == [journey.seq + 1 + sum(len(x) for x in rows[:n]) for n in range(len(rows))]
     for deed, step in zip(work.deeds, steps, strict=True):
         action = deed.for_journey("j1")
-        assert action.action_id == step["rows"]["entries"][0]["action_id"]
+        assert action.action_id == step["document"]["entries"][0]["action_id"]
         assert "j1" in action.model_dump_json() or deed.name == "record_scores"
 
 
