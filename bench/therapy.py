@@ -115,7 +115,7 @@ def _work(driver: Driver, visits: int) -> Iterator[tuple[str, Any, dict[str, Any
 
 
 def _floor(driver: Driver, commit: Commit, action_id: str) -> dict[str, Any]:
-    """One step as the floor has it: the document it writes, what leaves, what is shown, and when something is due."""
+    """One step as the floor has it: the document it writes, what is shown, and when something is due."""
     rows = decisions.rows(commit)
     for entry in rows["entries"]:
         if entry["action_id"] is not None:
@@ -123,7 +123,6 @@ def _floor(driver: Driver, commit: Commit, action_id: str) -> dict[str, Any]:
     clock = driver.journey.next_clock
     return {
         "rows": rows,
-        "leaving": [n.id for n in commit.notices if n.send_after <= driver.now],
         "shown": {
             pair.key.name: pair.value.astimezone(UTC).isoformat() if isinstance(pair.value, datetime) else pair.value
             for pair in attributes.of(commit)

@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
     from care.keeping import kept
-    from care.steps import common, messages, tasks
+    from care.steps import common, tasks
     from workflows import attributes
 
 A = TypeVar("A", bound=act.Action)
@@ -82,7 +82,6 @@ class StageWorkflow(Beginnings):
         await self._begin(enter)
         for notice in self.alarms.values():
             self.errand(self.send_alarm(notice))
-        self.run_errands()
         while not self._over():
             await self._tend_next_clock()
         await self._finish()
@@ -127,12 +126,12 @@ class StageWorkflow(Beginnings):
         )
 
     async def _finish(self) -> None:
-        """Let every handler answer, and give messages a moment to leave; the rest is handed on."""
+        """Let every handler answer, and give alarms a moment to leave; the rest is handed on."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self.errands:
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: not self.errands, timeout=LAST_WORDS, timeout_summary="A moment for messages to leave"
+                    lambda: not self.errands, timeout=LAST_WORDS, timeout_summary="A moment for alarms to leave"
                 )
         if self.journey.status == "closed":
             await workflow.wait_condition(lambda: not self.errands)
@@ -168,7 +167,6 @@ class StageWorkflow(Beginnings):
                 if standing and draft.journey.next_stage is None:
                     self.on_clock(draft, due_clock)
             await self._commit(draft)
-        self.run_errands()
 
     def _something_due(self) -> bool:
         clock = self.journey.next_clock
@@ -183,8 +181,6 @@ class StageWorkflow(Beginnings):
         match clock.kind:
             case "task":
                 tasks.due(draft, clock)
-            case "messages":
-                messages.wake(draft, clock)
             case _:
                 draft.stop_clock(clock.kind, clock.subject)
 
@@ -219,7 +215,6 @@ class StageWorkflow(Beginnings):
             raise
         done.set_result(answer)
         del self._doing[action.action_id]
-        self.run_errands()
         return answer
 
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
@@ -280,7 +275,7 @@ class StageWorkflow(Beginnings):
     # --- the commit, and what follows from it
 
     async def _commit(self, draft: Draft) -> Commit:
-        """Write what Temporal itself brought about: a stage's beginning, a clock, an undelivered message.
+        """Write what Temporal itself brought about: a stage's beginning, a clock.
 
         Its cause is in the history already, so a local activity is enough: should this workflow task be lost after
         the write, the next one makes the same decision again and finds it written. A stalled database holds the
@@ -343,7 +338,6 @@ class StageWorkflow(Beginnings):
         """Only now is it true here."""
         self.journey = draft.journey
         self._base = _base_of(draft.journey)
-        self.forget_sent()
         self._show(commit)
         return commit
 

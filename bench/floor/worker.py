@@ -11,10 +11,8 @@ from temporalio.worker import Worker
 
 from activities.failures import SilentFailures
 from activities.heartbeats import Heartbeats
-from activities.messages import MailMessages
 from bench.floor.signatures import Writes
 from bench.floor.workflow import Floor
-from channels.mail import Mail
 from continuum.embedded.ready import touch_ready_file
 from continuum.settings import Settings
 from records.database import Database
@@ -45,14 +43,11 @@ async def main() -> None:
     database = await Database.open(
         settings.database_url, password=settings.database_password(), size=settings.database_connections
     )
-    messages = MailMessages(
-        database, Mail(settings.mail()), domain=settings.mail_domain, alarm_address=settings.alarm_address
-    )
     async with Worker(
         await connect(),
         task_queue=TASK_QUEUE,
         workflows=[Floor],
-        activities=[PostgresWrites(database).write, messages.deliver],
+        activities=[PostgresWrites(database).write],
         workflow_runner=workflow_runner(*ITS_OWN),
         interceptors=[SilentFailures(), Heartbeats()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,

@@ -13,7 +13,6 @@ from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributePa
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Delivery, Messages
     from bench.floor import documents
     from bench.floor.signatures import Writes
     from care import action as act
@@ -46,7 +45,6 @@ class Floor:
         self._due = start.due
         self._done: dict[str, act.Answer] = {}
         self._turn = asyncio.Lock()
-        self._sending: set[asyncio.Task[None]] = set()
 
     @workflow.run
     async def run(self, _: Start) -> None:
@@ -85,10 +83,6 @@ class Floor:
             self._done[action.action_id] = answer
         self._due = datetime.fromisoformat(step["due"])
         self._show(step["shown"])
-        if step["leaving"]:
-            task = asyncio.create_task(self._deliver(tuple(step["leaving"])))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
         return answer
 
     async def _write(self, rows: dict[str, Any]) -> None:
@@ -105,14 +99,6 @@ class Floor:
                 return
         await workflow.execute_activity_method(
             Writes.write, rows, summary=summary, start_to_close_timeout=timedelta(seconds=10)
-        )
-
-    async def _deliver(self, ids: tuple[str, ...]) -> None:
-        await workflow.execute_activity_method(
-            Messages.deliver,
-            Delivery(journey=self._start.journey, tenant=self._start.tenant, ids=ids),
-            start_to_close_timeout=timedelta(minutes=2),
-            heartbeat_timeout=timedelta(seconds=10),
         )
 
     def _show(self, shown: dict[str, Any]) -> None:

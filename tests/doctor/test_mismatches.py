@@ -355,7 +355,7 @@ async def test_what_waits_for_others_is_named_and_left_to_people(site: Site) -> 
 def test_every_kind_is_tried_here() -> None:
     elsewhere = {
         "does_not_replay", "no_clock", "referral_not_started", "referral_without_journey", "ask_stuck",
-        "delivery_stuck", "notice_late",
+        "delivery_stuck", "notice_late", "notice_lost",
     }  # fmt: skip
     assert set(KINDS) == set(PLANTED) | elsewhere
 
