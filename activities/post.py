@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 1.0
 RETRY_SECONDS = 60.0
-"""So long a message rests that a mail server has put off; a server that greylists wants some minutes."""
+"""So long a message rests at most that a mail server has put off; a server that greylists wants some minutes."""
 TIDY_SECONDS = 10.0
 CUT_OFF_SECONDS = 120.0
 """Hardly an attempt takes so long: one that is still open belongs to a worker that was killed. Should it be under way

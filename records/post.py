@@ -15,19 +15,21 @@ from care.keeping import unpacked
 from records.database import Database
 from records.notices import ADDRESSED, ALARMS, Queued
 
-READY = """
+RESTED = """n.template <> all($1) and (n.tried_at is null or n.tried_at <= now() - make_interval(
+        secs => case when n.attempts = 0 then $2 else least($2, power(2, least(n.attempts, 16))) end))"""
+READY = f"""
     select n.id, n.recorded_at from continuum.notice n
-    where n.status = 'queued' and not n.digest and not n.waits and n.template <> all($1)
-      and (n.tried_at is null or n.tried_at <= now() - make_interval(secs => $2))
+    where n.status = 'queued' and not n.digest and not n.waits
+      and {RESTED}
     union all
     select n.id, n.recorded_at from continuum.notice n
-    where n.status = 'queued' and not n.digest and n.waits and n.send_after <= now() and n.template <> all($1)
-      and (n.tried_at is null or n.tried_at <= now() - make_interval(secs => $2))
+    where n.status = 'queued' and not n.digest and n.waits and n.send_after <= now()
+      and {RESTED}
     union all
     select n.id, n.recorded_at from continuum.moved_clock m join continuum.notice n on n.journey = m.journey
     where n.status = 'queued' and not n.digest and n.waits and n.send_after > now() and n.send_after <= now() + m.ahead
-      and n.template <> all($1) and (n.tried_at is null or n.tried_at <= now() - make_interval(secs => $2))
-"""
+      and {RESTED}
+"""  # noqa: S608 - a constant of ours
 """In three parts, each of which has an index: those for now, those whose hour has come, those of moved clocks."""
 
 UNCHANGED = "exists (select 1 from continuum.journey j where j.id = n.journey and j.seq = ${})"
@@ -52,7 +54,8 @@ async def look(database: Database, *, retry_seconds: float) -> Look:
 
 
 async def ready(database: Database, *, retry_seconds: float, limit: int) -> list[Queued]:
-    """Messages that may leave, the oldest first. One that a mail server put off rests for `retry_seconds`."""
+    """Messages that may leave, the oldest first. One that a mail server put off rests twice as long each time, for
+    `retry_seconds` at most."""
     rows = await database.fetch(
         f"select a.* from ({ADDRESSED}) as a join ({READY} order by 2, 1 limit $3) as r on r.id = a.id"  # noqa: S608
         " order by r.recorded_at, r.id",
