@@ -181,10 +181,11 @@ async def next_hour(database: Database, journey: str, after: datetime) -> dateti
 
 
 async def on_its_way(database: Database, journey: str, now: datetime) -> bool:
-    """Whether there is a message of that journey that may leave and was not tried yet, or is being tried."""
+    """Whether that journey has something that may leave and was not tried yet, or is being tried."""
     return bool(
         await database.value(
-            "select exists (select 1 from continuum.notice where journey = $1 and not digest and template <> all($3)"
+            "select exists (select 1 from continuum.reply where journey = $1 and status = 'queued')"
+            " or exists (select 1 from continuum.notice where journey = $1 and not digest and template <> all($3)"
             " and (status = 'sending' or status = 'queued' and attempts = 0 and (not waits or send_after <= $2)))",
             journey,
             now,

@@ -261,6 +261,8 @@ class Player:
         await self._until(lambda row: row["status"] == "closed", meanwhile=self._deliver_by_hand)
         await patiently(self.handle.result)
         await self._posted(datetime.max.replace(tzinfo=UTC))
+        # Should it be opened again, it begins at the true time.
+        await patiently(lambda: post.clock_moved(self._database, self.journey, datetime.now(UTC)))
         await self._settle()
 
     async def _until(
