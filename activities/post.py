@@ -32,6 +32,8 @@ from records.notices import NO_ADDRESS, Queued
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 1.0
+WHILE_MOVING_SECONDS = 0.1
+"""The same where somebody moves the clock of a journey through months: each of its reminders is waited for."""
 RETRY_SECONDS = 60.0
 """So long a message rests at most that a mail server has put off; a server that greylists wants some minutes."""
 TIDY_SECONDS = 10.0
@@ -65,6 +67,7 @@ class Post:
         self._nudge = nudge or asyncio.Event()
         self._tidied = float("-inf")
         self._closing = False
+        self._every = EVERY_SECONDS
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped. What fails now is tried again in a moment; nothing ends the loop.
@@ -84,7 +87,7 @@ class Post:
                     await letters
                     raise
                 nudged = asyncio.create_task(self._nudge.wait())
-                await asyncio.wait((stopped, nudged), timeout=EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((stopped, nudged), timeout=self._every, return_when=asyncio.FIRST_COMPLETED)
                 nudged.cancel()
         finally:
             stopped.cancel()
@@ -107,6 +110,7 @@ class Post:
             )
             self._tidied = time.monotonic()
         found = await post.look(self._database, retry_seconds=self._retry)
+        self._every = WHILE_MOVING_SECONDS if found.moving else EVERY_SECONDS
         if found.replies:
             await self._write_replies()
         if found.notices:

@@ -40,17 +40,20 @@ class Look(BaseModel):
 
     replies: bool
     notices: bool
+    moving: bool
+    """Somebody is moving a journey's clock, and waits for its messages to leave."""
 
 
 async def look(database: Database, *, retry_seconds: float) -> Look:
     """The one question of a round in which nothing is to be done."""
     row = await database.row(
         "select exists (select 1 from continuum.reply where status = 'queued') as replies,"  # noqa: S608 - ours
-        f" exists ({READY}) as notices",
+        f" exists ({READY}) as notices,"
+        " exists (select 1 from continuum.moved_clock where moved_at > now() - interval '1 minute') as moving",
         ALARMS,
         retry_seconds,
     )
-    return Look(replies=row["replies"], notices=row["notices"]) if row else Look(replies=False, notices=False)
+    return Look.model_validate(dict(row or {}))
 
 
 async def ready(database: Database, *, retry_seconds: float, limit: int) -> list[Queued]:
@@ -163,7 +166,7 @@ async def clock_moved(database: Database, journey: str, now: datetime) -> None:
     """Write down what that journey's clock shows now."""
     await database.execute(
         "insert into continuum.moved_clock (journey, ahead) values ($1, $2::timestamptz - now())"
-        " on conflict (journey) do update set ahead = excluded.ahead",
+        " on conflict (journey) do update set ahead = excluded.ahead, moved_at = now()",
         journey,
         now,
     )

@@ -8,8 +8,9 @@ create index reply_to_write on continuum.reply (recorded_at) where status = 'que
 
 -- How far a journey's own clock is ahead of the machine's. Only a demo and tests, which move it, write here.
 create table continuum.moved_clock (
-    journey text     primary key,
-    ahead   interval not null
+    journey  text        primary key,
+    ahead    interval    not null,
+    moved_at timestamptz not null default now()
 );
 
 -- One decision, one statement. Rows that are already there must be the same rows: then this is a repeat and nothing
