@@ -308,9 +308,9 @@ class Driver:
         self.notices: list[Notice] = []
         self.replies: list[Reply] = []
         self.alarms: list[Notice] = []
-        self.left: dict[str, datetime] = {}
         self.waiting: dict[str, datetime] = {}
         """Notices that wait for their hour, as the record has them."""
+        self.left: dict[str, datetime] = {}
         """Notices and replies that have left, and when. Reminders that wait for a digest are not among them."""
         self.stopped: dict[str, str] = {}
         """Notices that were stopped, and why."""
