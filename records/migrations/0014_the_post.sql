@@ -4,6 +4,7 @@
 alter table continuum.notice add column waits boolean not null default false;
 update continuum.notice set waits = true where status = 'queued' and not digest and send_after > now();
 create index notice_to_leave on continuum.notice (recorded_at) where status = 'queued' and not digest and not waits;
+create index notice_tried on continuum.notice (tried_at) where status = 'queued' and not digest and attempts > 0;
 create index reply_to_write on continuum.reply (recorded_at) where status = 'queued';
 
 -- How far a journey's own clock is ahead of the machine's. Only a demo and tests, which move it, write here.
