@@ -25,6 +25,7 @@ from activities.documents import WrittenDocuments
 from activities.failures import SilentFailures
 from activities.heartbeats import Heartbeats
 from activities.messages import MailMessages
+from activities.post import Post
 from activities.records import PostgresRecords
 from channels.mail import Mail
 from continuum.doctor.after_a_crash import AfterACrash
@@ -69,9 +70,11 @@ class Runs(Protocol):
         ...
 
 
-def activities(database: Database, settings: Settings, client: Client | None = None) -> list[Callable[..., Any]]:
+def activities(
+    database: Database, settings: Settings, client: Client | None = None, nudge: asyncio.Event | None = None
+) -> list[Callable[..., Any]]:
     """Everything a workflow may ask the world for."""
-    records = PostgresRecords(database)
+    records = PostgresRecords(database, nudge)
     clinics = PostgresClinics(database, must_be_signed=settings.pathways_must_be_signed)
     content = PathwayLibrary(must_be_signed=settings.pathways_must_be_signed)
     messages = MailMessages(
@@ -92,20 +95,25 @@ def activities(database: Database, settings: Settings, client: Client | None = N
         records.standing,
         clinics.prepare,
         content.load_pathway,
-        messages.deliver,
         messages.alarm,
         documents.write_summary,
         *of_site,
     ]
 
 
-def build(client: Client, database: Database, settings: Settings, meter: MetricMeter = MetricMeter.noop) -> Worker:
-    """A worker for all stages and activities; tests use the same."""
+def build(
+    client: Client,
+    database: Database,
+    settings: Settings,
+    meter: MetricMeter = MetricMeter.noop,
+    nudge: asyncio.Event | None = None,
+) -> Worker:
+    """A worker for all stages and activities; tests use the same. `nudge` tells the post that a message was queued."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[*STAGES, NightlyComparison],
-        activities=activities(database, settings, client),
+        activities=activities(database, settings, client, nudge),
         workflow_runner=workflow_runner(),
         interceptors=[SilentFailures(), Heartbeats(), Persisting(meter)],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
@@ -137,8 +145,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     log.info("worker_stopped")
 
 
-def loops(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+def loops(
+    client: Client,
+    database: Database,
+    settings: Settings,
+    stop: asyncio.Event,
+    nudge: asyncio.Event | None = None,
+) -> list[asyncio.Task[None]]:
     """What runs beside the worker, on the machine's clock, until stopped; tests use the same."""
+    post = Post(database, Mail(settings.mail()), domain=settings.mail_domain, sent_log=settings.sent_log, nudge=nudge)
     digests = Digests(
         database,
         Mail(settings.mail()),
@@ -159,7 +174,7 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
         domain=settings.mail_domain,
         alarm_address=settings.alarm_address,
     )
-    beside = (relay, asks, attention, digests, deliveries, Hl7Answers(database))
+    beside = (relay, asks, attention, post, digests, deliveries, Hl7Answers(database))
     return [asyncio.create_task(one.run(stop)) for one in beside]
 
 
@@ -176,13 +191,14 @@ def _watching(client: Client, database: Database, settings: Settings, meter: Met
 async def _work(
     client: Client, database: Database, settings: Settings, stop: asyncio.Event, meter: MetricMeter
 ) -> None:
-    async with build(client, database, settings, meter):
+    nudge = asyncio.Event()
+    async with build(client, database, settings, meter, nudge):
         more: list[Runs] = [
             Scheduling(client),
             AfterACrash(client, database),
             *_watching(client, database, settings, meter),
         ]
-        beside = loops(client, database, settings, stop) + [asyncio.create_task(one.run(stop)) for one in more]
+        beside = loops(client, database, settings, stop, nudge) + [asyncio.create_task(one.run(stop)) for one in more]
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
         touch_ready_file()

@@ -47,14 +47,6 @@ class Saved(Model):
     """Where this action was written before, so long ago that its journey has forgotten it. Nothing was written then."""
 
 
-class Delivery(Model):
-    """Notices and replies of one journey to hand to their channels, by id."""
-
-    journey: str
-    tenant: str
-    ids: tuple[str, ...]
-
-
 class DischargeSummary(Model):
     """What the summary is made from, beside what PostgreSQL has: ids only."""
 
@@ -129,12 +121,7 @@ class Content(ABC):
 
 
 class Messages(ABC):
-    """What leaves the house."""
-
-    @activity.defn(name="deliver")
-    @abstractmethod
-    async def deliver(self, delivery: Delivery) -> tuple[str, ...]:
-        """Send what is queued under these ids, each at most once. Returns the ids of what could not be sent."""
+    """What leaves the house by a journey itself, and waits for nothing."""
 
     @activity.defn(name="alarm")
     @abstractmethod

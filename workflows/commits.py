@@ -141,7 +141,6 @@ class Commits(Errands):
     def _done(self, draft: Draft, commit: Commit) -> Commit:
         self.journey = draft.journey
         self._base = _base_of(draft.journey)
-        self.forget_sent()
         self.show(commit)
         return commit
 

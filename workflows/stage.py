@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
-    from care.steps import common, messages, tasks
+    from care.steps import common, tasks
 
 A = TypeVar("A", bound=act.Action)
 Step = Callable[[Draft, A], object]
@@ -88,7 +88,6 @@ class StageWorkflow(Beginnings):
         await self._begin(enter)
         for notice in handed_on:
             self.errand(self.send_alarm(notice))
-        self.run_errands()
         while not self._over():
             await self._tend_next_clock()
         await self._finish()
@@ -132,12 +131,12 @@ class StageWorkflow(Beginnings):
         )
 
     async def _finish(self) -> None:
-        """Let every handler answer, and give messages a moment to leave; the rest is handed on."""
+        """Let every handler answer, and give alarms a moment to leave; the rest is handed on."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self.errands:
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: not self.errands, timeout=LAST_WORDS, timeout_summary="A moment for messages to leave"
+                    lambda: not self.errands, timeout=LAST_WORDS, timeout_summary="A moment for alarms to leave"
                 )
         if self.journey.status == "closed":
             await workflow.wait_condition(lambda: not self.errands)
@@ -179,7 +178,6 @@ class StageWorkflow(Beginnings):
                     self.on_clock(draft, due_clock)
             with suppress(Overtaken):  # what is due is looked at anew
                 await self.commit(draft)
-        self.run_errands()
 
     def _something_due(self) -> bool:
         clock = self.journey.next_clock
@@ -194,8 +192,6 @@ class StageWorkflow(Beginnings):
         match clock.kind:
             case "task":
                 tasks.due(draft, clock)
-            case "messages":
-                messages.wake(draft, clock)
             case _:
                 draft.stop_clock(clock.kind, clock.subject)
 
@@ -236,7 +232,6 @@ class StageWorkflow(Beginnings):
             raise
         done.set_result(answer)
         del self._doing[action.action_id]
-        self.run_errands()
         return answer
 
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
