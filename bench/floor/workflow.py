@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -31,8 +30,6 @@ class Start(Model):
     named: str
     """What the documents call the journey."""
     due: datetime
-    local: bool
-    """Whether decisions are written by a local activity, as Continuum writes them; otherwise by a regular one."""
 
 
 @workflow.defn
@@ -81,19 +78,18 @@ class Floor:
 
     async def _write(self, document: dict[str, Any]) -> None:
         summary = document["entries"][0]["text"]
-        if self._start.local:
-            with suppress(FailureError):
-                await workflow.execute_local_activity(
-                    Records.persist,
-                    document,
-                    summary=summary,
-                    schedule_to_close_timeout=timedelta(seconds=2),
-                    retry_policy=RetryPolicy(maximum_attempts=1),
-                )
-                return
-        await workflow.execute_activity(
-            Records.persist, document, summary=summary, start_to_close_timeout=timedelta(seconds=10)
-        )
+        try:
+            await workflow.execute_local_activity(
+                Records.persist,
+                document,
+                summary=summary,
+                schedule_to_close_timeout=timedelta(seconds=2),
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except FailureError:
+            await workflow.execute_activity(
+                Records.persist, document, summary=summary, start_to_close_timeout=timedelta(seconds=10)
+            )
 
     def _show(self, shown: dict[str, Any]) -> None:
         pairs = [
