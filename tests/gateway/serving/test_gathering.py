@@ -1,0 +1,95 @@
+"""What comes at once is written together, and each is told what became of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from records import gathering
+from records.database import DatabaseAway, DatabaseRefused
+from records.gathering import Gathering
+
+
+class Written:
+    """Something to write to, that takes as long as it is told to."""
+
+    def __init__(self, most: int = 100) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gathering: Gathering[int, str] = Gathering(self._write, how_many=lambda waiting: min(most, len(waiting)))
+
+    async def _write(self, items: Sequence[int]) -> Sequence[str | Exception]:
+        self.batches.append(list(items))
+        await self.gate.wait()
+        if 13 in items:
+            raise DatabaseAway("away")
+        return [DatabaseRefused("22P05") if item < 0 else f"{item} is written" for item in items]
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_whoever_comes_alone_does_not_wait() -> None:
+    written = Written()
+    written.gate.set()
+    assert await written.gathering.put(1) == "1 is written"
+    assert await written.gathering.put(2) == "2 is written"
+    assert written.batches == [[1], [2]]
+
+
+async def test_what_comes_meanwhile_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 30.0)
+    written = Written()
+    first = []
+    for n in range(gathering.SIDE_BY_SIDE):
+        first.append(written.gathering.put(n))
+        await turns()
+    later = [written.gathering.put(n) for n in range(100, 120)]
+    await turns()
+    assert written.batches == [[n] for n in range(gathering.SIDE_BY_SIDE)], "no more than so many side by side"
+    written.gate.set()
+    found = await asyncio.gather(*first, *later)
+    assert written.batches[gathering.SIDE_BY_SIDE :] == [list(range(100, 120))]
+    assert found[-1] == "119 is written"
+
+
+async def test_no_more_go_together_than_may() -> None:
+    written = Written(most=4)
+    written.gate.set()
+    await asyncio.gather(*(written.gathering.put(n) for n in range(10)))
+    assert [len(batch) for batch in written.batches] == [4, 4, 2]
+
+
+async def test_what_is_wrong_is_told_to_whom_it_is_about() -> None:
+    written = Written()
+    written.gate.set()
+    found = await asyncio.gather(written.gathering.put(1), written.gathering.put(-1), return_exceptions=True)
+    assert found[0] == "1 is written"
+    assert isinstance(found[1], DatabaseRefused)
+    found = await asyncio.gather(written.gathering.put(1), written.gathering.put(13), return_exceptions=True)
+    assert [type(one) for one in found] == [DatabaseAway, DatabaseAway]
+    assert await written.gathering.put(2) == "2 is written", "and it goes on"
+
+
+async def test_those_that_have_to_wait_do_not_hold_up_everybody() -> None:
+    written = Written()
+    for n in range(3 * gathering.SIDE_BY_SIDE):
+        written.gathering.put(n)
+        await turns()
+    await asyncio.sleep(4 * gathering.PATIENCE_SECONDS)
+    assert sorted(n for batch in written.batches for n in batch) == list(range(3 * gathering.SIDE_BY_SIDE))
+    written.gate.set()
+
+
+async def test_it_is_written_although_nobody_waits_any_more() -> None:
+    written = Written()
+    left = asyncio.ensure_future(written.gathering.put(1))
+    await turns()
+    left.cancel()
+    written.gate.set()
+    assert await written.gathering.put(2) == "2 is written"
+    assert written.batches[0] == [1]
