@@ -27,6 +27,8 @@ class Delivery:
     caller: Caller
     gateway: Gateway
     raw: bytes = field(repr=False)
+    sha256: str
+    """The digest by which these bytes are known again."""
     media_type: str
     received_at: datetime
     prefer: headers.Prefer
@@ -37,11 +39,6 @@ class Delivery:
     def base(self) -> str:
         """Where our resources are, without a slash at the end."""
         return f"{self.gateway.settings.base_url}/fhir"
-
-    @property
-    def sha256(self) -> str:
-        """The digest by which these bytes are known again."""
-        return sha256(self.raw).hexdigest()
 
     def header(self, name: str) -> str | None:
         """A header as it came."""
@@ -67,10 +64,12 @@ class Delivery:
 async def receive(request: Request) -> Delivery:
     """Take the request in, as far as it may be as long as it is. Raises Problem (400, 413, 415)."""
     kind = headers.media_type(request.headers.get("content-type"))
+    raw = await _body(request)
     return Delivery(
         caller=request.state.caller,
         gateway=gateway_of(request),
-        raw=await _body(request),
+        raw=raw,
+        sha256=sha256(raw).hexdigest(),
         media_type=kind,
         received_at=datetime.now(UTC),
         prefer=headers.prefer(request.headers.get("prefer")),
