@@ -1,5 +1,6 @@
-"""What comes while statements are under way goes into the record together with the next one: one round trip and one
-commit for all of them. Whoever comes while nothing is under way waits for nobody.
+"""What comes while a statement is under way goes into the record together with the next one: one round trip and one
+commit for all of them. Whoever comes while nothing is under way waits for nobody. Two or more side by side were tried:
+each then carries fewer, and all together cost more.
 
 Each waits for its own row, so that nothing is answered that is not in the record.
 """
@@ -15,12 +16,9 @@ from records.database import DatabaseAway, DatabaseRefused
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
-SIDE_BY_SIDE = 3
-"""So many statements are under way at once, each on a connection of its own: while PostgreSQL writes one to its disk,
-this process need not stand still."""
 PATIENCE_SECONDS = 0.05
-"""So long the next statement waits for one of them to end; then it goes all the same. So those that have to wait for
-a lock do not hold up everybody who comes after them."""
+"""After so long what waits goes all the same, on a connection of its own. So a statement that has to wait for a lock
+does not hold up everybody who comes after it."""
 
 
 class Gathering(Generic[Item, Found]):
@@ -38,33 +36,48 @@ class Gathering(Generic[Item, Found]):
         self._write = write
         self._how_many = how_many
         self._waiting: list[tuple[Item, asyncio.Future[Found]]] = []
-        self._sender: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
+        self._sending: asyncio.Handle | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     def put(self, item: Item) -> asyncio.Future[Found]:
         """What becomes of it. Comes to DatabaseAway or DatabaseRefused where it was not written.
 
         It is written whether or not anybody waits for it.
         """
-        future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Found] = loop.create_future()
         future.add_done_callback(_seen)
         self._waiting.append((item, future))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send_all())
+        if not self._under_way:
+            if self._sending is None:  # whoever comes in this turn of the loop goes with it
+                self._sending = loop.call_soon(self._send_waiting)
+        elif self._patience is None:
+            self._patience = loop.call_later(PATIENCE_SECONDS, self._send_all_the_same)
         return future
 
-    async def _send_all(self) -> None:
-        try:
-            while self._waiting:
-                count = self._how_many([item for item, _ in self._waiting])
-                batch, self._waiting = self._waiting[:count], self._waiting[count:]
-                sent = asyncio.create_task(self._send(batch))
-                self._under_way.add(sent)
-                sent.add_done_callback(self._under_way.discard)
-                if len(self._under_way) >= SIDE_BY_SIDE:
-                    await asyncio.wait(self._under_way, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._sender = None
+    def _send_waiting(self) -> None:
+        self._sending = None
+        if self._waiting and not self._under_way:
+            self._send_next()
+
+    def _send_all_the_same(self) -> None:
+        self._patience = None
+        if self._waiting:
+            self._send_next()
+        if self._waiting:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._send_all_the_same)
+
+    def _send_next(self) -> None:
+        count = self._how_many([item for item, _ in self._waiting])
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        sent = asyncio.create_task(self._send(batch))
+        self._under_way.add(sent)
+        sent.add_done_callback(self._ended)
+
+    def _ended(self, sent: asyncio.Task[None]) -> None:
+        self._under_way.discard(sent)
+        self._send_waiting()
 
     async def _send(self, batch: Sequence[tuple[Item, asyncio.Future[Found]]]) -> None:
         found: Sequence[Found | Exception] = [DatabaseAway("it was not written")] * len(batch)

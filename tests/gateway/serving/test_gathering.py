@@ -44,16 +44,14 @@ async def test_whoever_comes_alone_does_not_wait() -> None:
 async def test_what_comes_meanwhile_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 30.0)
     written = Written()
-    first = []
-    for n in range(gathering.SIDE_BY_SIDE):
-        first.append(written.gathering.put(n))
-        await turns()
+    first = written.gathering.put(0)
+    await turns()
     later = [written.gathering.put(n) for n in range(100, 120)]
     await turns()
-    assert written.batches == [[n] for n in range(gathering.SIDE_BY_SIDE)], "no more than so many side by side"
+    assert written.batches == [[0]], "it waits for the one that is under way"
     written.gate.set()
-    found = await asyncio.gather(*first, *later)
-    assert written.batches[gathering.SIDE_BY_SIDE :] == [list(range(100, 120))]
+    found = await asyncio.gather(first, *later)
+    assert written.batches == [[0], list(range(100, 120))]
     assert found[-1] == "119 is written"
 
 
@@ -75,13 +73,16 @@ async def test_what_is_wrong_is_told_to_whom_it_is_about() -> None:
     assert await written.gathering.put(2) == "2 is written", "and it goes on"
 
 
-async def test_those_that_have_to_wait_do_not_hold_up_everybody() -> None:
-    written = Written()
-    for n in range(3 * gathering.SIDE_BY_SIDE):
+async def test_one_that_has_to_wait_does_not_hold_up_everybody() -> None:
+    written = Written(most=2)
+    written.gathering.put(0)
+    await turns()
+    for n in range(1, 6):
         written.gathering.put(n)
-        await turns()
-    await asyncio.sleep(4 * gathering.PATIENCE_SECONDS)
-    assert sorted(n for batch in written.batches for n in batch) == list(range(3 * gathering.SIDE_BY_SIDE))
+    await turns()
+    assert written.batches == [[0]]
+    await asyncio.sleep(20 * gathering.PATIENCE_SECONDS)
+    assert written.batches == [[0], [1, 2], [3, 4], [5]]
     written.gate.set()
 
 
