@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -34,6 +35,8 @@ class Delivery:
     prefer: headers.Prefer
     idempotency_key: str | None
     request: Request = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """As they came; `headers.sent`."""
 
     @property
     def base(self) -> str:
@@ -41,8 +44,8 @@ class Delivery:
         return f"{self.gateway.settings.base_url}/fhir"
 
     def header(self, name: str) -> str | None:
-        """A header as it came."""
-        return self.request.headers.get(name)
+        """A header as it came, by its name in small letters."""
+        return self.headers.get(name)
 
     def envelope(
         self, kind: str, *, claimed: str = CLAIMED, key: str | None = None, source: str | None = None
@@ -63,8 +66,9 @@ class Delivery:
 
 async def receive(request: Request) -> Delivery:
     """Take the request in, as far as it may be as long as it is. Raises Problem (400, 413, 415)."""
-    kind = headers.media_type(request.headers.get("content-type"))
-    raw = await _body(request)
+    said = headers.sent(request)
+    kind = headers.media_type(said.get("content-type"))
+    raw = await _body(request, said.get("content-length", ""))
     return Delivery(
         caller=request.state.caller,
         gateway=gateway_of(request),
@@ -72,15 +76,15 @@ async def receive(request: Request) -> Delivery:
         sha256=sha256(raw).hexdigest(),
         media_type=kind,
         received_at=datetime.now(UTC),
-        prefer=headers.prefer(request.headers.get("prefer")),
-        idempotency_key=headers.idempotency_key(request.headers.get("idempotency-key")),
+        prefer=headers.prefer(said.get("prefer")),
+        idempotency_key=headers.idempotency_key(said.get("idempotency-key")),
         request=request,
+        headers=said,
     )
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, declared: str) -> bytes:
     """The bytes, and no more of them than a message may have: what is said of their number is not believed."""
-    declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:12]) > MAX_BYTES:
         raise too_large()
     parts: list[bytes] = []
