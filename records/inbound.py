@@ -242,11 +242,16 @@ async def settle(
     reason: str | None = None,
     result: Row | None = None,
     by: str | None = None,
+    of_no_journey: bool = False,
 ) -> bool:
-    """Say how an ask ended. False when it was settled otherwise before: the first word stands."""
+    """Say how an ask ended. False when it was settled otherwise before: the first word stands.
+
+    `of_no_journey`: whatever journey it had, none has it before it; a new wait, of which somebody has to be told.
+    """
     return bool(
         await database.value(
-            "update continuum.ask set status = $2, journey = coalesce($3, journey), code = $4, reason = $5,"
+            "update continuum.ask set status = $2, journey = case when not $8 then coalesce($3, journey) end,"
+            " told_at = case when not $8 then told_at end, code = $4, reason = $5,"
             " result = $6, settled_by = $7, settled_at = now()"
             " where id = $1 and status not in ('done', 'dismissed') returning true",
             id_,
@@ -256,8 +261,14 @@ async def settle(
             reason,
             result,
             by,
+            of_no_journey,
         )
     )
+
+
+async def keep_decided(database: Database, id_: str, decided: Row | None) -> None:
+    """What an ask came to, until it is settled: whoever goes on with it does the same. None: it is decided anew."""
+    await database.execute("update continuum.ask set result = $2 where id = $1 and status = 'waiting'", id_, decided)
 
 
 async def try_later(database: Database, id_: str, seconds: float, reason: str) -> None:
