@@ -15,7 +15,6 @@ from fastapi import FastAPI
 
 from gateway import answers
 from gateway.access import guard
-from gateway.access.authentication import NotAuthenticated
 from gateway.access.caller import Caller, CallerRole
 from gateway.access.edge import Edge
 from gateway.access.guard import Access
@@ -26,25 +25,13 @@ from gateway.fhir_server import routes as reading
 from gateway.fhir_server.writing import routes
 from records.database import Database
 from tests.conftest import House
+from tests.gateway.known import Known
 
 BASE = "https://continuum.example"
 TENANT = "clinic"
 PLACER = "https://hospital.example.org/orders"
 MRN = "https://hospital.example.org/mrn"
 Resource = dict[str, Any]
-
-
-class Known:
-    """Knows tokens by heart."""
-
-    def __init__(self) -> None:
-        self.callers: dict[str, Caller] = {}
-
-    async def caller(self, token: str) -> Caller:
-        found = self.callers.get(token)
-        if found is None:
-            raise NotAuthenticated
-        return found
 
 
 class NoTemporal:
