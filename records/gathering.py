@@ -1,6 +1,6 @@
 """What comes while a statement is under way goes into the record together with the next one: one round trip and one
-commit for all of them. Whoever comes while nothing is under way waits for nobody. Two or more side by side were tried:
-each then carries fewer, and all together cost more.
+commit for all of them. Whoever comes while nothing is under way waits for nobody. More than two side by
+side, or two however few there are, were tried: each then carries fewer, and all together cost more.
 
 Each waits for its own row, so that nothing is answered that is not in the record.
 """
@@ -16,6 +16,9 @@ from records.database import DatabaseAway, DatabaseRefused
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
+ENOUGH = 8
+"""So many go beside the one statement that is under way: while PostgreSQL works on the one, the next are gathered, and
+neither stands still for the other. To send fewer would cost more."""
 PATIENCE_SECONDS = 0.05
 """After so long what waits goes all the same, on a connection of its own. So a statement that has to wait for a lock
 does not hold up everybody who comes after it."""
@@ -49,16 +52,19 @@ class Gathering(Generic[Item, Found]):
         future: asyncio.Future[Found] = loop.create_future()
         future.add_done_callback(_seen)
         self._waiting.append((item, future))
-        if not self._under_way:
+        if self._may_go():
             if self._sending is None:  # whoever comes in this turn of the loop goes with it
                 self._sending = loop.call_soon(self._send_waiting)
         elif self._patience is None:
             self._patience = loop.call_later(PATIENCE_SECONDS, self._send_all_the_same)
         return future
 
+    def _may_go(self) -> bool:
+        return not self._under_way or (len(self._under_way) == 1 and len(self._waiting) >= ENOUGH)
+
     def _send_waiting(self) -> None:
         self._sending = None
-        if self._waiting and not self._under_way:
+        if self._waiting and self._may_go():
             self._send_next()
 
     def _send_all_the_same(self) -> None:

@@ -43,6 +43,7 @@ async def test_whoever_comes_alone_does_not_wait() -> None:
 
 async def test_what_comes_meanwhile_goes_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 30.0)
+    monkeypatch.setattr(gathering, "ENOUGH", 100)
     written = Written()
     first = written.gathering.put(0)
     await turns()
@@ -55,11 +56,27 @@ async def test_what_comes_meanwhile_goes_together(monkeypatch: pytest.MonkeyPatc
     assert found[-1] == "119 is written"
 
 
+async def test_enough_of_them_go_beside_one_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 30.0)
+    written = Written()
+    written.gathering.put(0)
+    await turns()
+    for n in range(1, gathering.ENOUGH):
+        written.gathering.put(n)
+    await turns()
+    assert written.batches == [[0]]
+    for n in range(3 * gathering.ENOUGH):
+        written.gathering.put(n)
+        await turns()
+    assert [len(batch) for batch in written.batches] == [1, gathering.ENOUGH], "and no third one"
+    written.gate.set()
+
+
 async def test_no_more_go_together_than_may() -> None:
     written = Written(most=4)
     written.gate.set()
     await asyncio.gather(*(written.gathering.put(n) for n in range(10)))
-    assert [len(batch) for batch in written.batches] == [4, 4, 2]
+    assert sorted(len(batch) for batch in written.batches) == [2, 4, 4]
 
 
 async def test_what_is_wrong_is_told_to_whom_it_is_about() -> None:
