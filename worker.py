@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -37,6 +35,7 @@ from continuum.metrics.endpoint import CannotMeasure, open_endpoint
 from continuum.metrics.persisting import Persisting
 from continuum.metrics.polling import Polling
 from continuum.metrics.site import SiteMetrics
+from continuum.patience import leave_in_time, patiently
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
 from gateway.context import ConnectedTemporal
@@ -44,7 +43,7 @@ from gateway.hl7.telling import Hl7Answers
 from gateway.inbound.attention import Attention
 from gateway.inbound.relaying import AskRelay
 from gateway.relay import Relay
-from records.database import Database, DatabaseAway
+from records.database import Database
 from workflows.connection import STAGES, TASK_QUEUE, connect, workflow_runner
 from workflows.nightly import NightlyComparison
 
@@ -52,10 +51,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-PATIENCE_SECONDS = 2.0
 ACTIVITIES_AT_ONCE = 20
 DRAIN = timedelta(seconds=10)
-LEAVE_SECONDS = 13.0
 MISTAKE = 2
 COLLECT_AFTER = (50_000, 20, 20)
 """Objects after which Python looks for cycles, and how often it looks through the older ones too. What is in memory
@@ -128,7 +125,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Raises CannotMeasure.
     """
     meter = open_endpoint(settings.metrics_address)
-    database = await _patiently(
+    database = await patiently(
         lambda: Database.open(
             settings.database_url, password=settings.database_password(), size=settings.database_connections
         ),
@@ -137,7 +134,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     if database is None:
         return
     try:
-        client = await _patiently(connect, stop)
+        client = await patiently(connect, stop)
         if client is not None:
             await _work(client, database, settings, stop, meter)
     finally:
@@ -204,31 +201,12 @@ async def _work(
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()
-        leaving = asyncio.create_task(_leave_in_time())
+        leaving = asyncio.create_task(leave_in_time("worker"))  # the SDK waits for a Temporal that is silent
         for loop in beside:
             loop.cancel()  # safe wherever it is: the next worker finishes what this one began
         await asyncio.wait(beside)
         await asyncio.sleep(0)  # let activities that have just ended report before the worker drains
     leaving.cancel()
-
-
-async def _leave_in_time() -> None:
-    """The SDK's worker waits for a Temporal that is silent; whoever stops us does not. All is safe by then."""
-    await asyncio.sleep(LEAVE_SECONDS)
-    log.warning("worker_left_without_goodbye")
-    os._exit(1)
-
-
-async def _patiently(attempt: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
-    """Try until it succeeds; None when told to stop before."""
-    while not stop.is_set():
-        try:
-            return await attempt()
-        except (DatabaseAway, RuntimeError) as away:
-            log.warning("waiting", for_=type(away).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PATIENCE_SECONDS)
-    return None
 
 
 async def _main() -> None:
