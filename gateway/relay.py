@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from hashlib import sha256
 from typing import Any
 
@@ -87,7 +87,9 @@ class Relay:
         if not waiting.matched:
             referral = matched(referral, waiting.codes, waiting.texts, must_be_signed=self._must_be_signed)
         journey = Journey(id=waiting.journey, tenant=waiting.tenant, stage=stage, referral=referral, adoption=adoption)
-        with spans().later(journey.id, "Begin", journey=journey.id), suppress(WorkflowAlreadyStartedError):
+        # A caseload that is taken over was no message.
+        sent = nullcontext() if adoption else spans().later(journey.id, "Begin", journey=journey.id)
+        with sent, suppress(WorkflowAlreadyStartedError):
             await self._client.start_workflow(
                 stage.value,
                 journey,
