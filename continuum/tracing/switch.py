@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Protocol
+
+ENDPOINT = "CONTINUUM_TRACES_ENDPOINT"
 
 
 class Tracing(Protocol):
@@ -21,6 +24,13 @@ class Off:
 
 
 OFF = Off()
+
+
+def asked_for() -> dict[str, str]:
+    """What this process's environment says of traces, for children that are given none of it otherwise."""
+    if not os.environ.get(ENDPOINT):
+        return {}
+    return {name: value for name, value in os.environ.items() if name == ENDPOINT or name.startswith("OTEL_")}
 
 
 def open_tracing(endpoint: str | None, part: str) -> Tracing:

@@ -18,17 +18,22 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, SpanContext, TraceState
 from temporalio.worker import Replayer
 
 from care.journey import Stage
+from continuum.commands import stack
 from continuum.demo import referrals, stories
+from continuum.embedded import supervisor
 from continuum.embedded.supervisor import worker_environment
 from continuum.settings import settings_here
+from continuum.tracing.doors import Doors
 from continuum.tracing.exporting import CLOSE_SECONDS, OnlyIds, Traced
 from continuum.tracing.ids import Ids, ids_of
 from continuum.tracing.journeys import JourneyTracing
 from continuum.tracing.switch import open_tracing
+from gateway import spans as spans_in_use
 from gateway.app import create_app
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
 from gateway.spans import NO_SPANS, spans
@@ -97,6 +102,52 @@ def test_off_leaves_everything_as_it_is() -> None:
         assert connection._INTERCEPTORS == []
         assert spans() is NO_SPANS
         tracing.close()
+
+
+def test_up_hands_it_to_worker_and_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"CONTINUUM_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces", "OTEL_BSP_SCHEDULE_DELAY": "50"}
+    started: list[supervisor.Options] = []
+
+    async def up(options: supervisor.Options, *_: object) -> None:
+        started.append(options)
+
+    monkeypatch.setattr(supervisor, "up", up)
+    monkeypatch.delenv("CONTINUUM_TRACES_ENDPOINT", raising=False)
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    stack.up(folder=tmp_path)
+    monkeypatch.setenv("CONTINUUM_TRACES_ENDPOINT", said["CONTINUUM_TRACES_ENDPOINT"])
+    stack.up(folder=tmp_path)
+    assert [(one.worker_env, one.gateway_env) for one in started] == [({}, {}), (said, said)]
+
+
+async def test_a_message_and_the_request_that_brought_it_know_of_each_other(
+    house: House, kept: tuple[TracerProvider, InMemorySpanExporter]
+) -> None:
+    provider, exporter = kept
+    tracer = provider.get_tracer("test")
+    spans_in_use.use(Doors(tracer, provider.sampler))
+    try:
+        with tracer.start_as_current_span("request"):
+            player = house.player("brought")
+            await player.refer(referrals.back_pain())
+    finally:
+        spans_in_use.use(NO_SPANS)
+    of = {span.name: span for span in exporter.get_finished_spans()}
+    taken = of["TakeIn:fhir"]
+    assert taken.parent is None
+    assert (taken.attributes or {})["continuum.message"] == player.journey
+    assert (taken.context.trace_id, taken.context.span_id) == ids_of(player.journey)
+    assert [link.context.trace_id for link in taken.links] == [of["request"].context.trace_id]
+
+
+@pytest.mark.parametrize(("share", "left"), [(1.0, 1), (0.0, 0)])
+def test_what_comes_later_is_sampled_as_what_came_first(share: float, left: int) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), id_generator=Ids(), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with Doors(provider.get_tracer("test"), provider.sampler).later("j1", "Begin"):
+        pass
+    assert len(exporter.get_finished_spans()) == left
 
 
 def test_what_was_switched_on_is_off_when_it_is_closed() -> None:
