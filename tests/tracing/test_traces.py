@@ -177,9 +177,11 @@ async def test_nobody_is_in_any_span(traced: Traced) -> None:
     player = await begun(traced, "nobody")
     await traced.act(player.journey, "record_consent", messages=True, note="Ziegenpeter said so")
     refused = await traced.http.post(
-        f"/api/journeys/{player.journey}/actions/accept", json={"note": "Ziegenpeter"}, headers=coordinator
+        f"/api/journeys/{player.journey}/actions/resume", json={"note": "Ziegenpeter"}, headers=coordinator
     )
-    assert refused.status_code >= 400
+    assert refused.status_code == 422, refused.text
+    trace = await traced.trace(lambda span: span.name == "StartWorkflowUpdate:resume", "ValidateUpdate:resume")
+    assert "HandleUpdate:resume" not in {span.name for span in trace}
     await traced.hl7("refused_type")
     await traced.trace(lambda span: span.name.startswith("GET /fhir/Task"))
     await traced.trace(
