@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,8 @@ from tests.tools.gateway_process import GatewayProcess
 from tests.tracing import conftest
 from workflows import connection
 from workflows.connection import STAGES, data_converter, workflow_runner
+
+pytestmark = pytest.mark.xdist_group("tracing")
 
 STARTED = """
 import asyncio, json, sys
@@ -168,8 +171,9 @@ def test_an_address_that_is_none_is_one_line(wrong: str, monkeypatch: pytest.Mon
     assert "\n" not in str(told.value)
 
 
-def test_a_collector_that_is_silent_is_not_waited_for() -> None:
+def test_a_collector_that_is_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """More spans than there is room for; and the process ends."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     with quiet_collector() as collector:
         tracing = Traced.to(collector.endpoint, "worker")
         tracer = tracing._provider.get_tracer("test")
@@ -180,6 +184,11 @@ def test_a_collector_that_is_silent_is_not_waited_for() -> None:
         began = time.monotonic()
         tracing.close()
         assert time.monotonic() - began < CLOSE_SECONDS + 0.5
+        # This process goes on, and its other tests want nobody to draw random numbers meanwhile.
+        for thread in threading.enumerate():
+            if thread.name.startswith("OtelBatch"):
+                thread.join(30)
+                assert not thread.is_alive()
 
 
 async def test_a_gateway_whose_collector_is_silent_answers_and_ends(traced: conftest.Traced, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from temporalio.worker import Replayer
 
 from care.journey import Stage
@@ -13,6 +14,8 @@ from tests.integration.tools import process, until
 from tests.tools.collector import Span
 from tests.tracing.conftest import QUICK, Traced
 from workflows.connection import STAGES, data_converter, workflow_runner
+
+pytestmark = pytest.mark.xdist_group("tracing")
 
 SECRETS = (b"Fernsby", b"Testova", b"Maren", b"1967", b"Quay Street", b"Ziegenpeter", b"stairs")
 """Of patients, of queries, of paths, of notes; all of them were sent somewhere."""
