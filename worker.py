@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -24,8 +23,10 @@ from activities.documents import WrittenDocuments
 from activities.failures import SilentFailures
 from activities.heartbeats import Heartbeats
 from activities.messages import MailMessages
+from activities.post import Post
 from activities.records import PostgresRecords
 from channels.mail import Mail
+from continuum.doctor.after_a_crash import AfterACrash
 from continuum.doctor.nightly import Nightly, Scheduling
 from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
@@ -34,6 +35,7 @@ from continuum.metrics.endpoint import CannotMeasure, open_endpoint
 from continuum.metrics.persisting import Persisting
 from continuum.metrics.polling import Polling
 from continuum.metrics.site import SiteMetrics
+from continuum.patience import leave_in_time, patiently
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
 from continuum.tracing.switch import open_tracing
@@ -42,7 +44,7 @@ from gateway.hl7.telling import Hl7Answers
 from gateway.inbound.attention import Attention
 from gateway.inbound.relaying import AskRelay
 from gateway.relay import Relay
-from records.database import Database, DatabaseAway
+from records.database import Database
 from workflows.connection import STAGES, TASK_QUEUE, connect, workflow_runner
 from workflows.nightly import NightlyComparison
 
@@ -50,11 +52,12 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-PATIENCE_SECONDS = 2.0
 ACTIVITIES_AT_ONCE = 20
 DRAIN = timedelta(seconds=10)
-LEAVE_SECONDS = 13.0
 MISTAKE = 2
+COLLECT_AFTER = (50_000, 20, 20)
+"""Objects after which Python looks for cycles, and how often it looks through the older ones too. What is in memory
+are journeys that stay, hundreds of objects each: by the usual numbers 4 % of the worker's CPU went into looking."""
 
 
 class Runs(Protocol):
@@ -65,9 +68,11 @@ class Runs(Protocol):
         ...
 
 
-def activities(database: Database, settings: Settings, client: Client | None = None) -> list[Callable[..., Any]]:
+def activities(
+    database: Database, settings: Settings, client: Client | None = None, nudge: asyncio.Event | None = None
+) -> list[Callable[..., Any]]:
     """Everything a workflow may ask the world for."""
-    records = PostgresRecords(database)
+    records = PostgresRecords(database, nudge)
     clinics = PostgresClinics(database, must_be_signed=settings.pathways_must_be_signed)
     content = PathwayLibrary(must_be_signed=settings.pathways_must_be_signed)
     messages = MailMessages(
@@ -85,22 +90,28 @@ def activities(database: Database, settings: Settings, client: Client | None = N
         of_site = [Nightly(client, database, mail, domain=settings.mail_domain, operator=operator).compare]
     return [
         records.persist,
+        records.standing,
         clinics.prepare,
         content.load_pathway,
-        messages.deliver,
         messages.alarm,
         documents.write_summary,
         *of_site,
     ]
 
 
-def build(client: Client, database: Database, settings: Settings, meter: MetricMeter = MetricMeter.noop) -> Worker:
-    """A worker for all stages and activities; tests use the same."""
+def build(
+    client: Client,
+    database: Database,
+    settings: Settings,
+    meter: MetricMeter = MetricMeter.noop,
+    nudge: asyncio.Event | None = None,
+) -> Worker:
+    """A worker for all stages and activities; tests use the same. `nudge` tells the post that a message was queued."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[*STAGES, NightlyComparison],
-        activities=activities(database, settings, client),
+        activities=activities(database, settings, client, nudge),
         workflow_runner=workflow_runner(),
         interceptors=[SilentFailures(), Heartbeats(), Persisting(meter)],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
@@ -115,7 +126,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Raises CannotMeasure.
     """
     meter = open_endpoint(settings.metrics_address)
-    database = await _patiently(
+    database = await patiently(
         lambda: Database.open(
             settings.database_url, password=settings.database_password(), size=settings.database_connections
         ),
@@ -124,7 +135,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     if database is None:
         return
     try:
-        client = await _patiently(connect, stop)
+        client = await patiently(connect, stop)
         if client is not None:
             await _work(client, database, settings, stop, meter)
     finally:
@@ -132,8 +143,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     log.info("worker_stopped")
 
 
-def loops(client: Client, database: Database, settings: Settings, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+def loops(
+    client: Client,
+    database: Database,
+    settings: Settings,
+    stop: asyncio.Event,
+    nudge: asyncio.Event | None = None,
+) -> list[asyncio.Task[None]]:
     """What runs beside the worker, on the machine's clock, until stopped; tests use the same."""
+    post = Post(database, Mail(settings.mail()), domain=settings.mail_domain, sent_log=settings.sent_log, nudge=nudge)
     digests = Digests(
         database,
         Mail(settings.mail()),
@@ -154,7 +172,7 @@ def loops(client: Client, database: Database, settings: Settings, stop: asyncio.
         domain=settings.mail_domain,
         alarm_address=settings.alarm_address,
     )
-    beside = (relay, asks, attention, digests, deliveries, Hl7Answers(database))
+    beside = (relay, asks, attention, post, digests, deliveries, Hl7Answers(database))
     return [asyncio.create_task(one.run(stop)) for one in beside]
 
 
@@ -171,37 +189,25 @@ def _watching(client: Client, database: Database, settings: Settings, meter: Met
 async def _work(
     client: Client, database: Database, settings: Settings, stop: asyncio.Event, meter: MetricMeter
 ) -> None:
-    async with build(client, database, settings, meter):
-        more: list[Runs] = [Scheduling(client), *_watching(client, database, settings, meter)]
-        beside = loops(client, database, settings, stop) + [asyncio.create_task(one.run(stop)) for one in more]
+    nudge = asyncio.Event()
+    async with build(client, database, settings, meter, nudge):
+        more: list[Runs] = [
+            Scheduling(client),
+            AfterACrash(client, database),
+            *_watching(client, database, settings, meter),
+        ]
+        beside = loops(client, database, settings, stop, nudge) + [asyncio.create_task(one.run(stop)) for one in more]
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()
-        leaving = asyncio.create_task(_leave_in_time())
+        leaving = asyncio.create_task(leave_in_time("worker"))  # the SDK waits for a Temporal that is silent
         for loop in beside:
             loop.cancel()  # safe wherever it is: the next worker finishes what this one began
         await asyncio.wait(beside)
         await asyncio.sleep(0)  # let activities that have just ended report before the worker drains
     leaving.cancel()
-
-
-async def _leave_in_time() -> None:
-    """The SDK's worker waits for a Temporal that is silent; whoever stops us does not. All is safe by then."""
-    await asyncio.sleep(LEAVE_SECONDS)
-    log.warning("worker_left_without_goodbye")
-    os._exit(1)
-
-
-async def _patiently(attempt: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
-    """Try until it succeeds; None when told to stop before."""
-    while not stop.is_set():
-        try:
-            return await attempt()
-        except (DatabaseAway, RuntimeError) as away:
-            log.warning("waiting", for_=type(away).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PATIENCE_SECONDS)
-    return None
 
 
 async def _main() -> None:

@@ -14,17 +14,19 @@ OUTSIDE = ("patient", "referrer")
 """Audiences that the referral knows, not the directory."""
 
 
-async def addressed(database: Database, tenant: str, queued: list[notices.Queued]) -> list[notices.Queued]:
+async def addressed(database: Database, queued: list[notices.Queued]) -> list[notices.Queued]:
     """The same notices, with the name and address of whoever the directory says at the care time of each.
 
     Whom it came down to is written into the notice's row. One that comes down to nobody stays without an address.
     """
     inside = [notice for notice in queued if notice.recipient not in OUTSIDE]
-    if not inside:
-        return queued
-    directory = await load(database, tenant)
-    found = {n.id: resolved(directory, n.recipient, n.send_after, clinic=n.clinic) for n in inside}
-    await notices.resolved(database, tenant, {id_: (to.id, to.why) for id_, to in found.items() if to is not None})
+    found: dict[str, Resolved | None] = {}
+    for tenant in sorted({notice.tenant for notice in inside}):
+        directory = await load(database, tenant)
+        theirs = [n for n in inside if n.tenant == tenant]
+        known = {n.id: resolved(directory, n.recipient, n.send_after, clinic=n.clinic) for n in theirs}
+        await notices.resolved(database, tenant, {id_: (to.id, to.why) for id_, to in known.items() if to is not None})
+        found |= known
     return [_with(notice, found.get(notice.id)) for notice in queued]
 
 

@@ -14,14 +14,15 @@ from pathlib import Path
 import structlog
 
 from activities.addresses import addressed
-from activities.messages import CUT_OFF, NO_ADDRESS, leaving, send_noted
+from activities.messages import CUT_OFF, GAVE_UP, leaving, letter_for, send_noted
+from care.notice import TRIED_FOR
 from channels.ids import MessageIds
-from channels.mail import Letter, Mail
+from channels.mail import Mail
 from channels.sent_log import SentLog
 from channels.templates import Filled, Item, language_for, render, render_digest
 from records import digests
 from records.database import Database
-from records.notices import Queued
+from records.notices import NO_ADDRESS, Queued
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +31,8 @@ RETRY_SECONDS = 60.0
 """So long a digest rests that a mail server has put off; a server that greylists wants some minutes."""
 CUT_OFF_SECONDS = 600.0
 """No attempt takes so long: one that is still open belongs to a worker that was killed."""
-GIVE_UP_SECONDS = 3 * 86_400.0
-"""As long as for any other message; then the journeys hear that nobody was reminded."""
-GAVE_UP = "no mail server took it in three days"
+GIVE_UP_SECONDS = TRIED_FOR.total_seconds()
+"""Then the journeys hear that nobody was reminded."""
 AT_ONCE = 2000
 """Reminders looked at in one round."""
 
@@ -81,7 +81,7 @@ class Digests:
         )
         if not any(one.due for one in found):
             return
-        people = {n.id: n for n in await self._addressed([one.notice for one in found])}
+        people = {n.id: n for n in await addressed(self._database, [one.notice for one in found])}
         together: dict[tuple[str, str | None], list[Queued]] = defaultdict(list)
         due = set()
         for one in found:
@@ -93,12 +93,6 @@ class Digests:
         for key, notices in together.items():
             if key in due and not await self._send(notices):
                 return  # the others would wait for the same server; they are looked at again in a moment
-
-    async def _addressed(self, found: list[Queued]) -> list[Queued]:
-        """With the addresses of whoever the directory says, tenant by tenant."""
-        tenants = sorted({n.tenant for n in found})
-        known = [await addressed(self._database, t, [n for n in found if n.tenant == t]) for t in tenants]
-        return [notice for of_tenant in known for notice in of_tenant]
 
     async def _send(self, notices: list[Queued]) -> bool:
         """One mail to one address. False when no mail server can be reached."""
@@ -117,13 +111,11 @@ class Digests:
         sent = await send_noted(
             self._mail,
             self._log,
-            Letter(
-                message_id=message_id,
-                to=address,
-                subject=filled.subject,
-                body=filled.body,
+            letter_for(
+                filled,
+                message_id,
+                address,
                 date=max(n.send_after for n in mine),
-                language=filled.language,
                 references=self._ids.thread(ladders.pop()) if len(ladders) == 1 else None,
             ),
             [leaving(n) for n in mine],

@@ -1,20 +1,20 @@
-"""What leaves the house: notices by mail, answers to the referrer's system, alarms."""
+"""What leaves the house: alarms, and what every letter has in common."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.addresses import addressed, resolved
-from activities.replies import task_of
-from activities.signatures import Delivery, Messages
+from activities.addresses import resolved
+from activities.signatures import Messages
 from care.directory import Resolved
-from care.notice import NOTICES, Notice
+from care.notice import Notice
 from channels.ids import MessageIds
 from channels.mail import Letter, Mail, Sent
 from channels.sent_log import Leaving, SentLog
@@ -25,8 +25,8 @@ from records.directory import load
 
 log = structlog.get_logger(__name__)
 
-NO_ADDRESS = "no address"
 CUT_OFF = "an earlier attempt was cut off"
+GAVE_UP = "no mail server took it in three days"
 MAY_BE_TWO = 2
 """Attempts at a message that is sent again when nobody knows how the first one ended: more would be a flood."""
 ALARM_WAITS_SECONDS = 2.0
@@ -34,7 +34,7 @@ ALARM_WAITS_SECONDS = 2.0
 
 
 class MailMessages(Messages):
-    """Sends by mail, with a row before each attempt and its outcome after it."""
+    """Sends alarms by mail, with a row before each attempt, where PostgreSQL can, and its outcome after it."""
 
     def __init__(
         self, database: Database, mail: Mail, *, domain: str, alarm_address: str, sent_log: Path | None = None
@@ -46,49 +46,6 @@ class MailMessages(Messages):
         self._log = SentLog(sent_log)
         self._left: dict[str, Sent] = {}
         """Alarms that have left and of which there is no row yet: a record that is away makes no flood of them."""
-
-    @activity.defn(name="deliver")
-    async def deliver(self, delivery: Delivery) -> tuple[str, ...]:
-        """See `Messages.deliver`. Asks to be tried again while the mail server cannot be reached."""
-        for reply in await notices.replies(self._database, delivery.tenant, delivery.ids):
-            await notices.reply_ready(self._database, reply["id"], task_of(reply))
-        waiting = 0
-        queued = await notices.queued(self._database, delivery.tenant, delivery.ids)
-        for notice in await addressed(self._database, delivery.tenant, queued):
-            sent = await self._attempt(notice)
-            waiting += sent.outcome == "later"
-        if waiting:
-            raise ApplicationError(f"{waiting} message(s) wait for the mail server", type="MailAway")
-        # From the record: an earlier attempt of this activity, cut off or made to wait, may have lost some too.
-        return await notices.lost(self._database, delivery.tenant, delivery.ids, but=NO_ADDRESS)
-
-    async def _attempt(self, notice: notices.Queued) -> Sent:
-        resend = NOTICES[notice.template].uncertain == "resend"
-        if notice.email is None:
-            sent = Sent(outcome="failed", reason=NO_ADDRESS)
-        elif notice.status == "sending" and not resend:
-            sent = Sent(outcome="uncertain", reason=CUT_OFF)
-        else:
-            message_id = self._ids.of(notice.mark)
-            attempt = await notices.claim(self._database, notice.id, message_id, again=resend)
-            if not attempt:
-                return Sent(outcome="sent")
-            letter = self._letter(notice, notice.email, message_id)
-            sent = await send_noted(self._mail, self._log, letter, [leaving(notice)])
-            if sent.outcome == "uncertain" and resend and attempt < MAY_BE_TWO:
-                sent = Sent(outcome="later", reason=sent.reason)
-        await notices.mark(self._database, notice.id, _status(sent), sent.reason)
-        return sent
-
-    def _letter(self, notice: notices.Queued, address: str, message_id: str) -> Letter:
-        filled = render(
-            notice.template,
-            notice.facts,
-            journey=notice.journey,
-            name=notice.name,
-            language=language_for(notice.languages),
-        )
-        return _letter(filled, message_id, address, notice, references=self._ids.thread(notice.escalation))
 
     @activity.defn(name="alarm")
     async def alarm(self, notice: Notice, tenant: str) -> str:
@@ -121,7 +78,7 @@ class MailMessages(Messages):
         except (DatabaseAway, TimeoutError):
             log.warning("alarm_without_record", journey=journey)
         filled = render(notice.template, notice.facts, journey=journey, name=name, language=language)
-        letter = _letter(filled, message_id, address, notice)
+        letter = letter_for(filled, message_id, address, date=notice.send_after)
         sent = await send_noted(self._mail, self._log, letter, [Leaving(notice=notice.id, digest=digest)], anyway=True)
         if sent.outcome == "later" or (sent.outcome == "uncertain" and attempt < MAY_BE_TWO):
             raise ApplicationError(f"the alarm has not certainly left: {sent.reason}", type="MailAway")
@@ -156,15 +113,14 @@ def leaving(notice: notices.Queued) -> Leaving:
     return Leaving(notice=notice.id, digest=notice.digest)
 
 
-def _letter(
-    filled: Filled, message_id: str, to: str, notice: notices.Queued | Notice, references: str | None = None
-) -> Letter:
+def letter_for(filled: Filled, message_id: str, to: str, *, date: datetime, references: str | None = None) -> Letter:
+    """A filled template, addressed."""
     return Letter(
         message_id=message_id,
         to=to,
         subject=filled.subject,
         body=filled.body,
-        date=notice.send_after,
+        date=date,
         language=filled.language,
         references=references,
     )

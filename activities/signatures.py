@@ -47,14 +47,6 @@ class Saved(Model):
     """Where this action was written before, so long ago that its journey has forgotten it. Nothing was written then."""
 
 
-class Delivery(Model):
-    """Notices and replies of one journey to hand to their channels, by id."""
-
-    journey: str
-    tenant: str
-    ids: tuple[str, ...]
-
-
 class DischargeSummary(Model):
     """What the summary is made from, beside what PostgreSQL has: ids only."""
 
@@ -84,6 +76,11 @@ class Records(ABC):
         Raises ApplicationError of type `SlotTaken` (a visit overlaps another of the same clinician) or
         `ActionReused` (the action id was used before for something else); neither is retried.
         """
+
+    @activity.defn(name="standing")
+    @abstractmethod
+    async def standing(self, journey: str, seq: int) -> Saved:
+        """Whether the record stands after a later decision than the journey's workflow, and where."""
 
 
 class Clinics(ABC):
@@ -124,12 +121,7 @@ class Content(ABC):
 
 
 class Messages(ABC):
-    """What leaves the house."""
-
-    @activity.defn(name="deliver")
-    @abstractmethod
-    async def deliver(self, delivery: Delivery) -> tuple[str, ...]:
-        """Send what is queued under these ids, each at most once. Returns the ids of what could not be sent."""
+    """What leaves the house by a journey itself, and waits for nothing."""
 
     @activity.defn(name="alarm")
     @abstractmethod

@@ -89,10 +89,9 @@ def named(details: dict[str, Any]) -> figures.Figures:
     found |= details.get("start", {}) | details.get("idle", {})
     if one := details.get("rounds"):
         busy, calm = one[f"at_{BUSY}"], one[f"at_{CALM}"]
-        for floor, name in (("floor", "floor"), ("floor_regular", "same_activities")):
-            found[f"throughput_ratio_{name}"] = busy[f"to_{floor}"]["throughput"]["median"]
-            found[f"worker_cpu_ratio_{name}"] = busy[f"to_{floor}"]["worker_cpu"]["median"]
-            found[f"decision_to_row_p95_ratio_{name}"] = calm[f"to_{floor}"]["decision_to_row_p95"]["median"]
+        found["throughput_ratio_floor"] = busy["to_floor"]["throughput"]["median"]
+        found["worker_cpu_ratio_floor"] = busy["to_floor"]["worker_cpu"]["median"]
+        found["decision_to_row_p95_ratio_floor"] = calm["to_floor"]["decision_to_row_p95"]["median"]
         found |= {k: v for k, v in busy["sides"]["continuum"].items() if "to_row" not in k}
         found |= {k: v for k, v in calm["sides"]["continuum"].items() if "to_row" in k}
     if one := details.get("gateway"):

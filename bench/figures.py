@@ -49,15 +49,13 @@ TARGETS: Mapping[str, Target] = {
 }
 
 ALSO: Mapping[str, str] = {
-    "throughput_ratio_same_activities": "Throughput, of a floor with our activities",
-    "worker_cpu_ratio_same_activities": "Worker CPU, of a floor with our activities",
-    "decision_to_row_p95_ratio_same_activities": "Decision to row, p95, of a floor with our activities",
     "decisions_per_second": "Decisions per second, 16 people at once",
     "worker_cpu_ms_per_decision": "Worker CPU per decision, ms",
     "temporal_cpu_ms_per_decision": "Temporal CPU per decision, ms",
     "postgres_cpu_ms_per_decision": "PostgreSQL CPU per decision, ms",
     "decision_to_row_p50_ms": "Decision to row, p50, 4 people at once, ms",
     "decision_to_row_p95_ms": "Decision to row, p95, 4 people at once, ms",
+    "events_per_journey_neglected": "History events of a year in which a review and a report are owed for weeks",
     "decisions_per_journey": "Decisions per journey",
     "workflow_tasks_per_journey": "Workflow tasks per journey",
     "max_events_per_run": "History events in the longest run",

@@ -68,18 +68,14 @@ class Window:
 
 
 def sides(work: Course) -> tuple[Side, ...]:
-    """Continuum, the floor, and the floor with the activities of Continuum's shape."""
+    """Continuum and the floor."""
 
-    def floor(name: str, *, local: bool) -> Side:
-        def begin(journey: str) -> Start:
-            return Start(journey=journey, tenant=EXAMPLE_CLINIC.tenant, named=NAME, due=work.due, local=local)
-
-        return Side(name, "floor", FLOOR_QUEUE, Floor, begin)
+    def bare(journey: str) -> Start:
+        return Start(journey=journey, tenant=EXAMPLE_CLINIC.tenant, named=NAME, due=work.due)
 
     return (
         Side("continuum", "worker", TASK_QUEUE, Therapy, work.begun),
-        floor("floor", local=True),
-        floor("floor_regular", local=False),
+        Side("floor", "floor", FLOOR_QUEUE, Floor, bare),
     )
 
 

@@ -16,8 +16,8 @@ from care.action import ACTIONS, Action, Expected
 from care.actor import Actor
 from care.commit import Commit
 from care.journey import Journey, Stage
+from care.keeping import kept
 from continuum.site import EXAMPLE_CLINIC
-from records import decisions
 from tests.care.driver import TENANT, Driver
 from workflows import attributes
 
@@ -115,15 +115,18 @@ def _work(driver: Driver, visits: int) -> Iterator[tuple[str, Any, dict[str, Any
 
 
 def _floor(driver: Driver, commit: Commit, action_id: str) -> dict[str, Any]:
-    """One step as the floor has it: the document it writes, what leaves, what is shown, and when something is due."""
-    rows = decisions.rows(commit)
-    for entry in rows["entries"]:
+    """One step as the floor has it: the document it writes, what is shown, and when something is due.
+
+    The journey as it stands after the step is part of the document, as it is of Continuum's own.
+    """
+    whole = kept(driver.journey, with_base=False)
+    document = commit.model_copy(update={"kept": whole}).model_dump(mode="json")
+    for entry in document["entries"]:
         if entry["action_id"] is not None:
             entry["action_id"] = action_id
     clock = driver.journey.next_clock
     return {
-        "rows": rows,
-        "leaving": [n.id for n in commit.notices if n.send_after <= driver.now],
+        "document": document,
         "shown": {
             pair.key.name: pair.value.astimezone(UTC).isoformat() if isinstance(pair.value, datetime) else pair.value
             for pair in attributes.of(commit)

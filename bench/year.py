@@ -151,14 +151,13 @@ async def measure() -> dict[str, Any]:
                 await counted.close()
 
 
+def _player(running: Bench, name: str) -> Player:
+    calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
+    return Player(name, running.client, running.database, calendar, tenant=EXAMPLE_CLINIC.tenant)
+
+
 async def _played(running: Bench, counted: CountingDatabase) -> dict[str, Any]:
-    player = Player(
-        "a year",
-        running.client,
-        running.database,
-        calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date()),
-        tenant=EXAMPLE_CLINIC.tenant,
-    )
+    player = _player(running, "a year")
     await play(player)
     found = await histories(player)
     journal = await running.database.fetch(
@@ -167,7 +166,12 @@ async def _played(running: Bench, counted: CountingDatabase) -> dict[str, Any]:
     decisions = counted.calls[PERSIST]
     tasks = found.events["workflow_task_completed"]
     in_activities = sum(n for who, n in counted.statements.items() if who != BESIDE)
+    statements = dict(counted.statements)
+    commits = counted.commits[PERSIST]
+    late = _player(running, "a year of neglect")
+    await play(late, neglected=True)
     return {
+        "events_per_journey_neglected": (await histories(late)).total,
         "decisions_per_journey": decisions,
         "actions_per_journey": sum(1 for row in journal if row["asked"]),
         "journal_rows_per_journey": len(journal),
@@ -178,11 +182,11 @@ async def _played(running: Bench, counted: CountingDatabase) -> dict[str, Any]:
         "runs_per_journey": len(found.per_run),
         "workflow_tasks_per_journey": tasks,
         "workflow_tasks_per_decision": round(tasks / decisions, 2),
-        "commits_per_decision": round(counted.commits[PERSIST] / decisions, 2),
+        "commits_per_decision": round(commits / decisions, 2),
         "statements_per_decision": round(in_activities / decisions, 2),
         "history_bytes_per_journey": found.bytes,
         "database_bytes_per_journey": await row_bytes(running.database, player.journey),
         "journey_max_bytes": max(found.largest_journey, content.in_therapy().largest, content.after_surgery().largest),
         "event_kinds": dict(found.events.most_common()),
-        "statements": dict(counted.statements),
+        "statements": statements,
     }

@@ -26,7 +26,6 @@ WHOM = {
     "authorisation_ends": "the end of the payer's authorisation",
     "drop_off": "the patient's next booking",
     "open_access": "the end of open access",
-    "messages": "messages that are to leave",
     "gate_opens": "the earliest day of the next phase",
     "phase_review": "the review of this phase",
     "nobody": "nobody",
@@ -49,7 +48,7 @@ def _waiting(journey: Journey) -> str:
     whom = waiting_on(journey)
     due = next_due(journey)
     tasks = pressing(journey)
-    why = tasks[0].label if tasks else (journey.next_event.label if journey.next_event else "")
+    why = tasks[0].label if tasks else (journey.next_clock.label if journey.next_clock else "")
     until = f" until **{_day(journey, due)}**" if due else ""
     return f"Waiting for **{WHOM.get(whom, whom)}**{until}: {why}"
 

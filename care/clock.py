@@ -39,7 +39,6 @@ EventKind = Literal[
     "follow_up",
     "follow_up_answer",
     "open_access",
-    "messages",
 ]
 ClockKind = Literal["task", EventKind]
 
@@ -161,14 +160,6 @@ EVENTS: dict[EventKind, EventRule] = {
         ends="care begins again",
         backdated="skip",
         source="patient-initiated within 6 months (12 where chronic): design choice after the MCIDs of the measures",
-    ),
-    "messages": EventRule(
-        label="Messages are to leave",
-        starts="a message is queued for later",
-        due="the earliest of their moments, outside the patient's quiet hours",
-        then="each is decided upon (consent, hold, still true) and those that stand leave together",
-        ends="they are stopped",
-        backdated="skip",
     ),
 }
 """Every clock that is not a task."""

@@ -66,7 +66,7 @@ class Commit(Model):
 
     @property
     def says_nothing(self) -> bool:
-        """Whether there is nothing to write down: messages that waited may all stand as they are."""
+        """Whether there is nothing to write down: a clock that was left over may have nothing to say."""
         return not (
             self.entries
             or self.plans
@@ -91,7 +91,7 @@ def waiting_on(journey: Journey) -> str:
     tasks = pressing(journey)
     if tasks:
         return tasks[0].owner.removeprefix("queue:").removeprefix("person:")
-    clock = journey.next_event
+    clock = journey.next_clock
     return clock.kind if clock else "nobody"
 
 
@@ -99,7 +99,7 @@ def next_due(journey: Journey) -> datetime | None:
     """When something falls due: the most urgent task, else the next event."""
     if tasks := pressing(journey):
         return tasks[0].due
-    return journey.next_event.due if journey.next_event else None
+    return journey.next_clock.due if journey.next_clock else None
 
 
 def overdue(journey: Journey, now: datetime) -> bool:

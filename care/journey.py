@@ -6,9 +6,9 @@ Kept small (under 64 KB, measured in the tests): counts and latest facts, not hi
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import WrapValidator
+from pydantic import WrapValidator, model_validator
 
 from care.actor import Actor
 from care.calendar import Calendar
@@ -16,7 +16,7 @@ from care.caseload import Adoption
 from care.clock import Clock, HoldReason
 from care.gate import Facts
 from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
-from care.notice import Notice, Outgoing
+from care.notice import Audience, Notice, Outgoing
 from care.operating_rules import RuleInForce
 from care.pathway import Pathway, Phase
 from care.plan import Counted, PlanOfCare, WinningBack
@@ -218,12 +218,26 @@ class Journey(State):
     """How many ids of each kind have been given out, so that every side effect has its own for ever."""
     done: dict[str, Done] = {}
     outgoing: list[Outgoing] = []
-    """Notices and replies committed but not yet handed to their channel."""
+    """Notices that wait for their hour. All others are no more the journey's once they are committed."""
     alarms: list[Notice] = []
     """Alarms not yet sent, handed on at the border of a stage."""
     next_stage: Stage | None = None
     going_on: bool = False
     """The next stage goes on where it stood, and begins nothing anew."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_before_the_post(cls, read: Any) -> Any:
+        """Journeys once handed over their messages themselves: they had a clock for those that waited, and had all of
+        them listed. What waits is still listed, and the rest is on its way without them."""
+        if isinstance(read, dict):
+            clocks, outgoing = read.get("clocks"), read.get("outgoing")
+            if isinstance(clocks, list):
+                read = read | {"clocks": [c for c in clocks if not isinstance(c, dict) or c.get("kind") != "messages"]}
+            if isinstance(outgoing, list):
+                waits = [o for o in outgoing if not isinstance(o, dict) or o.get("send_after") is not None]
+                read = read | {"outgoing": waits}
+        return read
 
     @property
     def the_pathway(self) -> Pathway:
@@ -286,11 +300,11 @@ class Journey(State):
         """The visits of a plan (without one: from before there is a plan) that are to come or to be recorded."""
         return [v for v in self.visits if v.plan == plan]
 
-    @property
-    def next_event(self) -> Clock | None:
-        """The clock that somebody waits for: of messages that are to leave nobody does."""
-        running = [c for c in self.clocks if c.paused_at is None and c.kind != "messages"]
-        return min(running, key=lambda c: c.due, default=self.next_clock)
+    def after_quiet_hours(self, to: Audience, moment: datetime) -> datetime:
+        """The moment itself, or for a patient the end of the quiet hours that it falls into."""
+        if to != "patient" or self.clinic is None:
+            return moment
+        return self.clinic.may_write_at(self.the_calendar.local(moment)).astimezone(moment.tzinfo)
 
     @property
     def onset_at(self) -> datetime | None:

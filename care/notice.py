@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from care.model import Model, Slug
@@ -61,6 +61,10 @@ News = Literal[
 """Fact `news` of a `journey_news`."""
 
 NoticeClass = Literal["alarm", "escalation", "reminder", "patient", "referrer"]
+
+
+TRIED_FOR = timedelta(days=3)
+"""So long a message is tried from when it may leave; then it is lost."""
 
 
 class NoticeRule(Model):
@@ -148,15 +152,18 @@ class Reply(Model):
 
 
 class Outgoing(Model):
-    """Something committed that has still to be handed to its channel, in a coordinator's words."""
+    """A notice that waits for its hour, so that later decisions can stop it."""
 
     id: str
     to: Audience
-    words: str
-    send_after: datetime | None = None
+    send_after: datetime
     """Not before then; what stands then is decided then."""
     about: str | None = None
     """What it is about: a message about a visit that is cancelled does not leave."""
+
+    def may_wait(self, now: datetime) -> bool:
+        """Whether it may still be here: its hour is to come, or no mail server may have taken it yet."""
+        return now < self.send_after + TRIED_FOR
 
 
 class Stopped(Model):

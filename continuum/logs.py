@@ -43,6 +43,8 @@ def configure(level: str = "info") -> None:
             ],
         )
     )
+    # Nothing of this is in a line, and each line would ask for it anew.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import ssl
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -23,6 +21,7 @@ from continuum.logs import configure
 from continuum.metrics.endpoint import CannotMeasure, open_endpoint
 from continuum.metrics.gateway import GatewayMeasures
 from continuum.metrics.site import PoolMetrics
+from continuum.patience import leave_in_time, patiently
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
 from continuum.tracing.switch import open_tracing
@@ -30,12 +29,10 @@ from gateway.access.keyring import KeyFileWrong
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
 from gateway.hl7.listener import serve_mllp
 from gateway.serving import Address, CannotServe, Certificate, application, serve_http
-from records.database import Database, DatabaseAway
+from records.database import Database
 
 log = structlog.get_logger("gateway")
 
-PATIENCE_SECONDS = 2.0
-LEAVE_SECONDS = 13.0
 COLLECTED_AFTER = (20_000, 10, 10)
 """New objects before the collector looks for cycles among them: some dozen requests, of some megabytes. With Python's
 700 it looks once in every request, always when the most is there to look at: a quarter of what a referral costs."""
@@ -78,7 +75,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     secured, hl7_secured = certificate(settings), hl7_context(settings)
     if secured is not None:
         secured.context()
-    database = await _patiently_opened(settings, stop)
+    database = await patiently(
+        lambda: Database.open(
+            settings.database_url, password=settings.database_password(), size=settings.database_connections
+        ),
+        stop,
+    )
     if database is None:
         return
     leaving = asyncio.create_task(_leave_in_time(stop))
@@ -147,26 +149,9 @@ async def _serve_hl7(
         raise CannotServe(f"cannot listen on {host} port {port} for HL7 v2: {error.strerror}") from None
 
 
-async def _patiently_opened(settings: Settings, stop: asyncio.Event) -> Database | None:
-    """The record; None when told to stop before it was there."""
-    while not stop.is_set():
-        try:
-            return await Database.open(
-                settings.database_url, password=settings.database_password(), size=settings.database_connections
-            )
-        except DatabaseAway as away:
-            log.warning("waiting", for_=type(away).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PATIENCE_SECONDS)
-    return None
-
-
 async def _leave_in_time(stop: asyncio.Event) -> None:
-    """Whoever stops us does not wait for ever, and all that was acknowledged is stored."""
     await stop.wait()
-    await asyncio.sleep(LEAVE_SECONDS)
-    log.warning("gateway_left_without_goodbye")
-    os._exit(1)
+    await leave_in_time("gateway")
 
 
 def _settings() -> Settings:

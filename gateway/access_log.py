@@ -19,6 +19,7 @@ NAME = "gateway.access_log"
 log = logging.getLogger(NAME)
 """Its lines are JSON as they leave here (`continuum/logs.py`)."""
 
+_json = json.JSONEncoder().encode
 NO_ROUTE = "none"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -57,19 +58,14 @@ def _write(scope: Scope, method: str, route: str, status: int, seconds: float) -
         return
     state = scope.get("state", {})
     caller = state.get("caller")
-    line = {
-        "method": method,
-        "route": route,
-        "status": status,
-        "ms": round(seconds * 1000, 1),
-        "request_id": state.get("request_id"),
-        "caller": caller.sender if caller is not None else None,
-        "event": "request",
-        "logger": NAME,
-        "level": "info",
-        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-    }
-    log.info(json.dumps(line))
+    # Written out, and handed on without asking which of our lines wrote it: each request pays for this.
+    line = (
+        f'{{"method": "{method}", "route": {_json(route)}, "status": {status}, "ms": {seconds * 1000:.1f},'
+        f' "request_id": {_json(state.get("request_id"))}, "caller": {_json(caller.sender if caller else None)},'
+        f' "event": "request", "logger": "{NAME}", "level": "info",'
+        f' "timestamp": "{datetime.now(UTC).isoformat().replace("+00:00", "Z")}"}}'
+    )
+    log.handle(logging.LogRecord(NAME, logging.INFO, __file__, 0, line, None, None))
 
 
 def method_of(scope: Scope) -> str:

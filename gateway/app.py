@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from gateway import answers, health
 from gateway.access import guard, oauth
+from gateway.access.edge import Edge
 from gateway.context import Gateway
-from gateway.direct import Direct
+from gateway.direct import DirectlyReached
 from gateway.fhir_server import routes as fhir_reading
 from gateway.fhir_server.subscriptions import routes as subscriptions
 from gateway.fhir_server.writing import routes as fhir_writing
@@ -23,7 +26,7 @@ variables that others set for a whole machine it would begin by itself. Ours are
 
 def create_app(gateway: Gateway) -> FastAPI:
     """Build it. Raises RuntimeError naming the routes to which nobody gave a policy, and KeyFileWrong."""
-    app = FastAPI(
+    app = DirectlyReached(
         title=TITLE,
         summary="Referrals and care pathways for rehabilitation providers.",
         openapi_url=None,
@@ -42,6 +45,6 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.include_router(staff.router)
     app.include_router(answering.router)
     app.include_router(start.router)
-    app.add_middleware(Direct, routes=fhir_writing.router.routes)
     guard.install(app, gateway)  # last: it stands in front of what is there
+    app.reach_directly(fhir_writing.router.routes, partial(Edge, https=guard.is_https(gateway)))
     return app

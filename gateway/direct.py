@@ -8,10 +8,11 @@ stands around the route itself, so nothing is passed by that admits anybody.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute
@@ -40,32 +41,42 @@ class DirectRoute(APIRoute):
         await response(scope, receive, send)
 
 
-class Direct:
-    """Middleware that knows the direct routes by heart; everything else goes on as it would."""
+class DirectlyReached(FastAPI):
+    """An application that knows its direct routes by heart; everything else goes the usual way."""
 
-    def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute]) -> None:
-        self._app = app
-        self._routes: dict[tuple[str, str], DirectRoute] = {
+    _direct: Mapping[tuple[str, str], DirectRoute] = MappingProxyType({})
+    _edge: ASGIApp
+
+    def reach_directly(self, routes: Iterable[BaseRoute], edge: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Those of `routes` that may be. `edge` stands around them, as it does around all others."""
+        self._direct = {
             (method, route.path): route
             for route in routes
             if isinstance(route, DirectRoute) and not route.varies
             for method in route.methods or ()
         }
+        self._edge = edge(_handle)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As an ASGI application."""
         route = None
         if scope["type"] == "http" and not scope.get("root_path"):
-            route = self._routes.get((scope["method"], scope["path"]))
+            route = self._direct.get((scope["method"], scope["path"]))
         if route is None:
-            await self._app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
+        scope["app"] = self
         scope["route"] = route
         scope["endpoint"] = route.endpoint
         scope["path_params"] = {}
-        try:
-            await route.handle(scope, receive, send)
-        except Exception as error:  # the guard's: nothing was answered yet
-            await answer_error(error, scope, receive, send)
+        await self._edge(scope, receive, send)
+
+
+async def _handle(scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        await scope["route"].handle(scope, receive, send)
+    except Exception as error:  # the guard's: nothing was answered yet
+        await answer_error(error, scope, receive, send)
 
 
 async def answer_error(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

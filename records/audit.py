@@ -1,7 +1,6 @@
 """Who looked at or changed what: ids only, appended before the answer leaves.
 
-Rows that come at the same time go in by one statement: while one is under way the next ones gather. Each writer waits
-for its own row, so that nothing is answered that is not in the audit.
+Rows that come at the same time go in by one statement (`records/gathering.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from records.database import Database, DatabaseAway, DatabaseRefused
+from records.database import Database
+from records.gathering import Gathering
 
 MOST_AT_ONCE = 500
 
@@ -57,8 +57,7 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[tuple[AuditEntry, asyncio.Future[None]]] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._gathering: Gathering[AuditEntry, None] = Gathering(self._write, how_many=_how_many)
 
     async def write(self, entry: AuditEntry) -> None:
         """Append, and wait until it is there. Raises DatabaseAway, DatabaseRefused."""
@@ -66,41 +65,16 @@ class Audit:
 
     def append(self, entry: AuditEntry) -> asyncio.Future[None]:
         """Append without waiting, for whoever is being cancelled."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_seen)
-        self._waiting.append((entry, future))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all())
-        return future
+        return self._gathering.put(entry)
 
-    async def _write_all(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-                await self._write(batch)
-        finally:
-            self._writer = None
-
-    async def _write(self, batch: Sequence[tuple[AuditEntry, asyncio.Future[None]]]) -> None:
-        columns = zip(*(entry.values() for entry, _ in batch), strict=True)
-        failed: BaseException | None = None
-        try:
-            await self._database.execute(_INSERT, *(list(column) for column in columns))
-        except (DatabaseAway, DatabaseRefused) as error:
-            failed = error
-        except BaseException:
-            failed = DatabaseAway("the audit was not written")
-            raise
-        finally:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(failed) if failed is not None else future.set_result(None)
+    async def _write(self, entries: Sequence[AuditEntry]) -> Sequence[None]:
+        columns = zip(*(entry.values() for entry in entries), strict=True)
+        await self._database.execute(_INSERT, *(list(column) for column in columns))
+        return [None] * len(entries)
 
 
-def _seen(future: asyncio.Future[None]) -> None:
-    """So that nobody complains of an exception that nobody waited for."""
-    if not future.cancelled():
-        future.exception()
+def _how_many(waiting: Sequence[AuditEntry]) -> int:
+    return min(len(waiting), MOST_AT_ONCE)
 
 
 async def events(

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import asyncpg
 
 from records.patience import within
+
+Companion = TypeVar("Companion")
 
 CONNECT_SECONDS = 5.0
 ACQUIRE_SECONDS = 3.0
@@ -48,6 +50,14 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._companions: dict[object, object] = {}
+
+    def companion(self, kind: Callable[[Database], Companion]) -> Companion:
+        """What this process has one of beside its connections, made when it is first needed and gone with them."""
+        found = self._companions.get(kind)
+        if found is None:
+            found = self._companions[kind] = kind(self)
+        return cast(Companion, found)
 
     @classmethod
     async def open(cls, dsn: str, *, password: str | None = None, size: int = 10) -> Database:

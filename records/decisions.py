@@ -72,7 +72,9 @@ async def commit(database: Database, decision: Document) -> int:
         if refused.sqlstate == EXCLUSION_VIOLATION:
             raise SlotTaken("this clinician has another visit at that time: choose another slot") from None
         if refused.sqlstate == OTHER_DECISION:
-            await _find_instead(database, decision)
+            instead = await after(database, decision["journey"], decision["entries"][0]["seq"] - 1)
+            if instead is not None:
+                raise PlaceTaken(*instead) from None
         if refused.sqlstate == UNIQUE_VIOLATION:
             await _find_before(database, decision)
         if refused.sqlstate in (UNIQUE_VIOLATION, OTHER_DECISION):
@@ -80,17 +82,16 @@ async def commit(database: Database, decision: Document) -> int:
         raise
 
 
-async def _find_instead(database: Database, decision: Document) -> None:
-    """Raises PlaceTaken where the journey is open and the record keeps it as it stands now."""
+async def after(database: Database, journey: str, seq: int) -> tuple[int, Kept] | None:
+    """An open journey as the record keeps it, where that stands after a later decision than this; and after which."""
     row = await database.row(
         "select s.seq, s.state, s.base from continuum.journey_state s"
         " join continuum.journey j on j.id = s.journey and j.status <> 'closed' and j.seq = s.seq"
-        " where s.journey = $1 and s.seq >= $2 and s.base is not null",
-        decision["journey"],
-        decision["entries"][0]["seq"],
+        " where s.journey = $1 and s.seq > $2 and s.base is not null",
+        journey,
+        seq,
     )
-    if row is not None:
-        raise PlaceTaken(row["seq"], Kept(state=as_text(row["state"]), base=as_text(row["base"])))
+    return (row["seq"], Kept(state=as_text(row["state"]), base=as_text(row["base"]))) if row is not None else None
 
 
 async def _find_before(database: Database, decision: Document) -> None:

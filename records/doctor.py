@@ -13,9 +13,11 @@ from care.journey import Journey
 from care.keeping import as_bytes, kept, unpacked
 from records.database import Database
 from records.decisions import COMMIT, rows
-from records.notices import A_PERSONS_WHEN_FAILED, A_PERSONS_WHEN_UNCERTAIN
+from records.notices import A_PERSONS_WHEN_FAILED, A_PERSONS_WHEN_UNCERTAIN, LOST
 
 PAGE = 200
+NEWS_SECONDS = 2 * 86_400.0
+"""So long it is told that a closed journey lost a message: it cannot be told itself, and nobody can make it undone."""
 NUMBERS_TO_SPARE = 100_000
 """A record that is restored would give out again the numbers of events that subscribers have heard of already."""
 
@@ -75,6 +77,18 @@ async def standings(database: Database, after: str = "", only: Collection[str] |
     return [Standing(**dict(row)) for row in found]
 
 
+async def last_written(database: Database, *, before_the_last_row_seconds: float, limit: int) -> list[str]:
+    """The open journeys that were written to last: until so long before the last row of all, the latest first."""
+    found = await database.fetch(
+        "select id from continuum.journey where status <> 'closed' and recorded_at >="
+        " (select max(recorded_at) from continuum.journey) - make_interval(secs => $1)"
+        " order by recorded_at desc limit $2",
+        before_the_last_row_seconds,
+        limit,
+    )
+    return [row["id"] for row in found]
+
+
 async def kept_journey(database: Database, journey: str) -> Journey | None:
     """An open journey as it stood after its last decision; None where the record does not hold it whole."""
     row = await database.row(
@@ -122,38 +136,49 @@ class Waiting(BaseModel):
 async def waiting(database: Database, *, seconds: float) -> list[Waiting]:
     """All that has waited so long: notices, replies, asks, deliveries to subscribers."""
     found = await database.fetch(
-        """
+        f"""
         select n.*, j.status is distinct from 'closed' and j.id is not null as journey_open from (
             select 'notice_unsent' as kind, id, tenant, journey, recipient from continuum.notice
-            where status = 'queued' and greatest(send_after, recorded_at, tried_at) < now() - make_interval(secs => $1)
+            where status = 'queued' and greatest(send_after, recorded_at, case when attempts > 0 then tried_at end)
+                                        < now() - make_interval(secs => $3)
+            union all
+            select 'notice_late', id, tenant, journey, recipient from continuum.notice
+            where status = 'queued' and attempts > 0 and tried_at >= now() - make_interval(secs => $3)
+              and greatest(send_after, recorded_at) < now() - make_interval(secs => $3)
             union all
             select 'notice_cut_off', id, tenant, journey, recipient from continuum.notice
-            where status = 'sending' and tried_at < now() - make_interval(secs => $1)
+            where status = 'sending' and tried_at < now() - make_interval(secs => $3)
             union all
             select 'notice_untold', n.id, n.tenant, n.journey, n.recipient from continuum.notice n
             join continuum.journey j on j.id = n.journey and j.status <> 'closed'
-            where (n.status = 'failed' and n.template = any($2) or n.status = 'uncertain' and n.template = any($3))
-              and coalesce(n.tried_at, n.recorded_at) < now() - make_interval(secs => $1)
+            where {LOST} and coalesce(n.tried_at, n.recorded_at) < now() - make_interval(secs => $3)
               and not exists (select 1 from continuum.journal l where l.journey = n.journey
                               and l.kind = 'undelivered' and l.data->>'notice' = n.id)
-              and not (n.recipient = 'patient' and n.reason is not distinct from 'no address')
+            union all
+            select 'notice_lost', n.id, n.tenant, n.journey, n.recipient from continuum.notice n
+            join continuum.journey j on j.id = n.journey and j.status = 'closed'
+            where {LOST} and coalesce(n.tried_at, n.recorded_at) < now() - make_interval(secs => $3)
+              and coalesce(n.tried_at, n.recorded_at) > now() - make_interval(secs => $4)
+              and not exists (select 1 from continuum.journal l where l.journey = n.journey
+                              and l.kind = 'undelivered' and l.data->>'notice' = n.id)
             union all
             select 'reply_unwritten', y.id, y.tenant, y.journey, null from continuum.reply y
-            where y.status = 'queued' and y.recorded_at < now() - make_interval(secs => $1)
+            where y.status = 'queued' and y.recorded_at < now() - make_interval(secs => $3)
               and exists (select 1 from continuum.referral r where r.journey = y.journey)
             union all
             select 'ask_stuck', id, tenant, journey, null from continuum.ask
-            where status = 'waiting' and recorded_at < now() - make_interval(secs => $1)
+            where status = 'waiting' and recorded_at < now() - make_interval(secs => $3)
             union all
             select 'delivery_stuck', d.id, d.tenant, split_part(d.focus, '/', 2), null from continuum.delivery d
             join continuum.subscription s on s.id = d.subscription and s.status = 'active'
-            where d.status = 'pending' and greatest(d.due_at, s.rests_until, d.at) < now() - make_interval(secs => $1)
+            where d.status = 'pending' and greatest(d.due_at, s.rests_until, d.at) < now() - make_interval(secs => $3)
         ) as n left join continuum.journey j on j.id = n.journey
         order by kind, id
-        """,
-        seconds,
+        """,  # noqa: S608 - a constant of ours
         A_PERSONS_WHEN_FAILED,
         A_PERSONS_WHEN_UNCERTAIN,
+        seconds,
+        NEWS_SECONDS,
     )
     return [Waiting(**dict(row)) for row in found]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -11,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from records.audit import AuditEntry
-from records.database import Database
+from records.database import Database, DatabaseAway, DatabaseRefused
+from records.gathering import Gathering
 
 Row = dict[str, Any]
 Outcome = Literal["accepted", "asked", "noted", "duplicate", "amendment", "conflict", "refused"]
@@ -82,15 +86,95 @@ class Stored(BaseModel):
     """Whether the audit has said so already."""
 
 
+MOST_AT_ONCE = 32
+MOST_BYTES_AT_ONCE = 1_000_000
+"""Of messages that go together; a larger one goes alone."""
+
+_ALONE = "select continuum.take_in($1::text::jsonb, $2)::text"
+_TOGETHER = """
+with locked as materialized (
+    select pg_advisory_xact_lock(lock)
+    from (select distinct hashtextextended(delivery, 0) as lock from unnest($3::text[]) as delivery order by lock) d
+)
+select m.nth, continuum.take_in(m.message::jsonb, m.raw)::text as stored
+from (select count(*) from locked) l,
+    unnest($1::text[], $2::bytea[]) with ordinality as m(message, raw, nth)
+"""
+"""The locks of all deliveries first, as `continuum.take_in` takes each, in one order; then the rows, in the order of
+their orders. So of two gateways that are sent the same, neither waits for the other while it is waited for."""
+
+
 async def take_in(database: Database, message: NewMessage, raw: bytes) -> Stored:
-    """Store a message and what it means, in one statement (`continuum.take_in`).
+    """Store a message and what it means, in one statement (`continuum.take_in`). Raises DatabaseAway, DatabaseRefused.
 
     Whoever inserts a referral's row first starts its journey; all others learn which it is. Same referral and same
     bytes: a duplicate. Same referral, other bytes: an amendment, for review. Same delivery (transport key), other
     bytes: a conflict, which is kept and changes nothing.
+
+    Messages that come at once share the statement and its commit. Each has its answer after that.
     """
-    found = await database.value("select continuum.take_in($1::text::jsonb, $2)", message.as_json(), raw)
-    return Stored.model_validate(found)
+    return await database.companion(_Intake).take_in(message, raw)
+
+
+_Message = tuple[NewMessage, bytes]
+
+
+class _Intake:
+    """Takes in what comes to one process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._gathering: Gathering[_Message, Stored] = Gathering(self._take, how_many=_how_many)
+
+    async def take_in(self, message: NewMessage, raw: bytes) -> Stored:
+        return await self._gathering.put((message, raw))
+
+    async def _take(self, messages: Sequence[_Message]) -> Sequence[Stored | Exception]:
+        if len(messages) > 1:
+            with suppress(DatabaseRefused):
+                return await self._together(messages)
+            # One of them cannot be stored, and nothing of the others was. Which one it is each finds out alone.
+        return [await self._alone(message, raw) for message, raw in messages]
+
+    async def _together(self, messages: Sequence[_Message]) -> Sequence[Stored]:
+        order = sorted(range(len(messages)), key=lambda n: _order_of(messages[n][0]))
+        rows = await self._database.fetch(
+            _TOGETHER,
+            [messages[n][0].as_json() for n in order],
+            [messages[n][1] for n in order],
+            ["/".join(_delivery_of(message)) for message, _ in messages],
+        )
+        stored = {order[row["nth"] - 1]: Stored.model_validate_json(row["stored"]) for row in rows}
+        return [stored[n] for n in range(len(messages))]
+
+    async def _alone(self, message: NewMessage, raw: bytes) -> Stored | Exception:
+        try:
+            return Stored.model_validate_json(await self._database.value(_ALONE, message.as_json(), raw))
+        except (DatabaseAway, DatabaseRefused) as error:
+            return error
+
+
+def _how_many(waiting: Sequence[_Message]) -> int:
+    """Of those that wait, the first ones that go together: no two of one delivery or one order, for of such two it is
+    told by the time of their rows which came first, and what goes together has one time."""
+    seen: set[tuple[str, ...]] = set()
+    size = 0
+    for count, (message, raw) in enumerate(islice(waiting, MOST_AT_ONCE)):
+        size += len(raw)
+        names = {("delivery", *_delivery_of(message)), ("order", *_order_of(message))}
+        if count and (size > MOST_BYTES_AT_ONCE or not seen.isdisjoint(names)):
+            return count
+        seen |= names
+    return min(len(waiting), MOST_AT_ONCE)
+
+
+def _delivery_of(message: NewMessage) -> tuple[str, str, str]:
+    return message.tenant, message.source, message.transport_key
+
+
+def _order_of(message: NewMessage) -> tuple[str, str, str]:
+    """A message that brings no order is like no other."""
+    return message.tenant, message.source, message.referral.referral_id if message.referral else str(message.inbound)
 
 
 class AskRow(BaseModel):
@@ -158,11 +242,16 @@ async def settle(
     reason: str | None = None,
     result: Row | None = None,
     by: str | None = None,
+    of_no_journey: bool = False,
 ) -> bool:
-    """Say how an ask ended. False when it was settled otherwise before: the first word stands."""
+    """Say how an ask ended. False when it was settled otherwise before: the first word stands.
+
+    `of_no_journey`: whatever journey it had, none has it before it; a new wait, of which somebody has to be told.
+    """
     return bool(
         await database.value(
-            "update continuum.ask set status = $2, journey = coalesce($3, journey), code = $4, reason = $5,"
+            "update continuum.ask set status = $2, journey = case when not $8 then coalesce($3, journey) end,"
+            " told_at = case when not $8 then told_at end, code = $4, reason = $5,"
             " result = $6, settled_by = $7, settled_at = now()"
             " where id = $1 and status not in ('done', 'dismissed') returning true",
             id_,
@@ -172,8 +261,14 @@ async def settle(
             reason,
             result,
             by,
+            of_no_journey,
         )
     )
+
+
+async def keep_decided(database: Database, id_: str, decided: Row | None) -> None:
+    """What an ask came to, until it is settled: whoever goes on with it does the same. None: it is decided anew."""
+    await database.execute("update continuum.ask set result = $2 where id = $1 and status = 'waiting'", id_, decided)
 
 
 async def try_later(database: Database, id_: str, seconds: float, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,6 +16,14 @@ Status = Literal["queued", "sent", "failed", "uncertain"]
 ALARMS = [template for template, rule in NOTICES.items() if rule.kind == "alarm"]
 A_PERSONS_WHEN_FAILED = [template for template, rule in NOTICES.items() if rule.undelivered == "task"]
 A_PERSONS_WHEN_UNCERTAIN = [template for template, rule in NOTICES.items() if rule.uncertain != "leave"]
+
+NO_ADDRESS = "no address"
+LOST = """
+    (n.status = 'failed' and n.template = any($1) or n.status = 'uncertain' and n.template = any($2))
+    and not (n.recipient = 'patient' and n.reason is not distinct from 'no address')
+"""
+"""What did not, or not certainly, arrive and is a person's to deliver, by the two lists above. A patient
+without an address is told at the next visit."""
 
 
 class Queued(BaseModel):
@@ -35,6 +44,8 @@ class Queued(BaseModel):
     escalation: str | None
     name: str | None
     email: str | None
+    waits: bool
+    """It was for later when it was queued: what is so at its hour decides whether it leaves."""
     languages: list[str]
     """Of the person who reads it, BCP 47, most wanted first; empty where it is not known."""
     series: int = 0
@@ -50,7 +61,7 @@ class Queued(BaseModel):
 
 ADDRESSED = """
     select n.id, n.tenant, n.journey, j.clinic, n.recipient, n.template, n.facts, n.send_after, n.status, n.escalation,
-           n.series, continuum.notice_digest(n.recipient, n.template, n.facts) as digest,
+           n.waits, n.series, continuum.notice_digest(n.recipient, n.template, n.facts) as digest,
            case when n.recipient = 'patient' then null  -- who reads over a shoulder learns no name
                 when n.recipient = 'referrer' then r.requester->>'name' end as name,
            case when n.recipient = 'patient' then p.email
@@ -64,31 +75,22 @@ ADDRESSED = """
 """Notices with the person each is for, as `Queued` reads them."""
 
 
-async def queued(database: Database, tenant: str, ids: tuple[str, ...]) -> list[Queued]:
-    """The notices among these ids that still have to be sent (or whose last attempt ended nobody knows how).
-
-    Without those that wait for a digest.
-    """
-    rows = await database.fetch(
-        ADDRESSED + " where n.tenant = $1 and n.id = any($2) and n.status in ('queued', 'sending') and not n.digest"
-        " order by n.send_after, n.id",
-        tenant,
-        list(ids),
-    )
-    return [Queued(**dict(r)) for r in rows]
-
-
-async def claim(database: Database, notice: str, message_id: str, *, again: bool = False) -> int:
+async def claim(
+    database: Database, notice: str, message_id: str, *, again: bool = False, seq: int | None = None
+) -> int:
     """Say that an attempt begins. Its number; 0 when it was sent or stopped meanwhile, or somebody else is at it.
 
-    `again`: also where an earlier attempt began and nobody knows how it ended.
+    `again`: also where an earlier attempt began and nobody knows how it ended. `seq`: only while that is the last
+    decision of its journey.
     """
     row = await database.row(
-        "update continuum.notice set status = 'sending', message_id = $2, channel = 'email', attempts = attempts + 1,"
-        " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) returning attempts",
+        "update continuum.notice n set status = 'sending', message_id = $2, channel = 'email', attempts = attempts + 1,"
+        " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) and ($4::int is null"
+        " or exists (select 1 from continuum.journey j where j.id = n.journey and j.seq = $4)) returning attempts",
         notice,
         message_id,
         again,
+        seq,
     )
     return int(row["attempts"]) if row else 0
 
@@ -104,24 +106,6 @@ async def mark(database: Database, notice: str, outcome: Status, reason: str | N
         outcome,
         reason,
     )
-
-
-async def lost(database: Database, tenant: str, ids: tuple[str, ...], *, but: str) -> tuple[str, ...]:
-    """Those of these notices that did not, or not certainly, leave and are a person's to deliver (`care.notice`).
-
-    Without those to the patient whose reason is `but`: a patient without an address is told at the next visit.
-    """
-    rows = await database.fetch(
-        "select id from continuum.notice where tenant = $1 and id = any($2)"
-        " and (status = 'failed' and template = any($3) or status = 'uncertain' and template = any($4))"
-        " and not (recipient = 'patient' and reason is not distinct from $5) order by send_after, id",
-        tenant,
-        list(ids),
-        A_PERSONS_WHEN_FAILED,
-        A_PERSONS_WHEN_UNCERTAIN,
-        but,
-    )
-    return tuple(r["id"] for r in rows)
 
 
 async def bounced(database: Database, tenant: str, message_id: str, status: str) -> tuple[int, int]:
@@ -157,19 +141,14 @@ class Undelivered(BaseModel):
 
 
 async def undelivered_to_note(database: Database, limit: int = 50) -> list[Undelivered]:
-    """Those that a person has to deliver and that no journal row speaks of yet, of journeys that are open.
-
-    Only those that nobody waits for: what is lost while a journey's own delivery is under way, it hears from that.
-    """
+    """Those that a person has to deliver and that no journal row speaks of yet, of journeys that are open."""
     rows = await database.fetch(
-        "select n.id, n.journey, n.tenant, n.recipient from continuum.notice n"
+        "select n.id, n.journey, n.tenant, n.recipient from continuum.notice n"  # noqa: S608 - a constant of ours
         " join continuum.journey j on j.id = n.journey and j.tenant = n.tenant and j.status <> 'closed'"
-        " where (n.digest or n.bounced_at is not null or n.template = any($1))"
-        " and (n.status = 'failed' and n.template = any($2) or n.status = 'uncertain' and n.template = any($3))"
+        f" where {LOST}"
         " and not exists (select 1 from continuum.journal l"
         "   where l.journey = n.journey and l.kind = 'undelivered' and l.data->>'notice' = n.id)"
-        " order by n.tried_at, n.id limit $4",
-        ALARMS,
+        " order by n.tried_at, n.id limit $3",
         A_PERSONS_WHEN_FAILED,
         A_PERSONS_WHEN_UNCERTAIN,
         limit,
@@ -228,21 +207,23 @@ async def clinic(database: Database, tenant: str, journey: str) -> str | None:
     return found
 
 
-async def replies(database: Database, tenant: str, ids: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The replies among these ids that are not rendered yet, with what identifies the referral to its sender."""
+async def unwritten(database: Database, only: Sequence[str] | None = None, *, limit: int = 200) -> list[dict[str, Any]]:
+    """Replies that are not rendered yet (of these ids), with what identifies the referral to its sender."""
     rows = await database.fetch(
         "select y.*, r.source, r.referral_id, r.requester, r.received_at,"
         " case when y.task_status = 'completed' then (select l.data->>'document' from continuum.journal l"
         "   where l.journey = y.journey and l.kind = 'summary_signed' order by l.seq desc limit 1) end as document"
         " from continuum.reply y"
         " join continuum.referral r on r.journey = y.journey"
-        " where y.tenant = $1 and y.id = any($2) and y.status = 'queued' order by y.at, y.id",
-        tenant,
-        list(ids),
+        " where y.status = 'queued' and ($1::text[] is null or y.id = any($1)) order by y.recorded_at, y.id limit $2",
+        list(only) if only is not None else None,
+        limit,
     )
     return [dict(r) for r in rows]
 
 
 async def reply_ready(database: Database, reply: str, message: dict[str, Any]) -> None:
-    """The reply is rendered and stored, for the referrer's system to receive."""
-    await database.execute("update continuum.reply set status = 'ready', message = $2 where id = $1", reply, message)
+    """The reply is rendered and stored, for the referrer's system to receive; once, whoever comes to it first."""
+    await database.execute(
+        "update continuum.reply set status = 'ready', message = $2 where id = $1 and status = 'queued'", reply, message
+    )

@@ -74,9 +74,9 @@ async def built() -> AsyncIterator[House]:
 @asynccontextmanager
 async def staffed(house: House) -> AsyncIterator[House]:
     """The house with worker and relay."""
-    stop = asyncio.Event()
-    async with worker.build(house.client, house.database, house.settings):
-        beside = worker.loops(house.client, house.database, house.settings, stop)
+    stop, nudge = asyncio.Event(), asyncio.Event()
+    async with worker.build(house.client, house.database, house.settings, nudge=nudge):
+        beside = worker.loops(house.client, house.database, house.settings, stop, nudge)
         try:
             yield house
         finally:

@@ -91,6 +91,19 @@ class Commits(Errands):
             raise DoneBefore(saved.before)
         return self._done(draft, commit)
 
+    async def catch_up(self) -> None:
+        """Go on from the record where it has gone on without this workflow."""
+        async with self._turn:
+            found = await workflow.execute_activity_method(
+                Records.standing,
+                args=[self.journey.id, self.journey.seq],
+                summary="See where the record stands",
+                start_to_close_timeout=PERSIST_WITHIN,
+                retry_policy=RetryPolicy(maximum_interval=RETRY_AT_MOST),
+            )
+            if found.instead is not None:
+                self._go_on_from(restored(found.instead))
+
     async def _fast(self, commit: Commit) -> Saved:
         try:
             return await workflow.execute_local_activity_method(
@@ -128,7 +141,6 @@ class Commits(Errands):
     def _done(self, draft: Draft, commit: Commit) -> Commit:
         self.journey = draft.journey
         self._base = _base_of(draft.journey)
-        self.forget_sent()
         self.show(commit)
         return commit
 

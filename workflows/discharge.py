@@ -9,7 +9,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 from workflows.common_actions import CommonActions
-from workflows.errands import MISSED_AFTER, RETRY_MESSAGES
+from workflows.errands import MISSED_AFTER
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import DischargeSummary, Documents
@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 WRITTEN_WITHIN = timedelta(days=1)
+RETRY_WRITING = timedelta(minutes=1)
 
 
 @workflow.defn
@@ -52,7 +53,7 @@ class Discharge(CommonActions):
                 start_to_close_timeout=timedelta(minutes=1),
                 heartbeat_timeout=MISSED_AFTER,
                 schedule_to_close_timeout=WRITTEN_WITHIN,
-                retry_policy=RetryPolicy(maximum_interval=RETRY_MESSAGES),
+                retry_policy=RetryPolicy(maximum_interval=RETRY_WRITING),
             )
         except ActivityError:
             await self.decide(discharge.not_written)

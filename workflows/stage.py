@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from care.clock import Clock
     from care.draft import Draft, Refused
     from care.journey import Done, Journey, Stage
-    from care.steps import common, messages, tasks
+    from care.steps import common, tasks
 
 A = TypeVar("A", bound=act.Action)
 Step = Callable[[Draft, A], object]
@@ -63,6 +63,7 @@ class StageWorkflow(Beginnings):
         super().__init__(journey)
         self._doing: dict[str, _Doing] = {}
         self._tried: _Tried | None = None
+        self._type = workflow.info().workflow_type
         self._ready = False
 
     # --- the life of a stage
@@ -87,7 +88,6 @@ class StageWorkflow(Beginnings):
         await self._begin(enter)
         for notice in handed_on:
             self.errand(self.send_alarm(notice))
-        self.run_errands()
         while not self._over():
             await self._tend_next_clock()
         await self._finish()
@@ -116,21 +116,27 @@ class StageWorkflow(Beginnings):
         words = "Somebody asked Temporal to cancel this journey; to end it, withdraw it"
         await self.decide(lambda draft: draft.write("cancellation_ignored", words))
 
+    @workflow.signal(description="See whether the record has gone on without this workflow, and go on from there.")
+    async def look_at_record(self) -> None:
+        """Sent by a worker that finds the journey behind: see `continuum/doctor/after_a_crash.py`."""
+        await workflow.wait_condition(lambda: self._ready)
+        await self.catch_up()
+
     def _over(self) -> bool:
         return (
             self.journey.next_stage is not None
             or self.journey.status == "closed"
-            or self.journey.stage.value != workflow.info().workflow_type  # the record has gone on without Temporal
+            or self.journey.stage.value != self._type  # the record has gone on without Temporal
             or workflow.info().is_continue_as_new_suggested()
         )
 
     async def _finish(self) -> None:
-        """Let every handler answer, and give messages a moment to leave; the rest is handed on."""
+        """Let every handler answer, and give alarms a moment to leave; the rest is handed on."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self.errands:
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: not self.errands, timeout=LAST_WORDS, timeout_summary="A moment for messages to leave"
+                    lambda: not self.errands, timeout=LAST_WORDS, timeout_summary="A moment for alarms to leave"
                 )
         if self.journey.status == "closed":
             await workflow.wait_condition(lambda: not self.errands)
@@ -172,7 +178,6 @@ class StageWorkflow(Beginnings):
                     self.on_clock(draft, due_clock)
             with suppress(Overtaken):  # what is due is looked at anew
                 await self.commit(draft)
-        self.run_errands()
 
     def _something_due(self) -> bool:
         clock = self.journey.next_clock
@@ -187,8 +192,6 @@ class StageWorkflow(Beginnings):
         match clock.kind:
             case "task":
                 tasks.due(draft, clock)
-            case "messages":
-                messages.wake(draft, clock)
             case _:
                 draft.stop_clock(clock.kind, clock.subject)
 
@@ -213,10 +216,12 @@ class StageWorkflow(Beginnings):
         done: asyncio.Future[act.Answer] = asyncio.get_running_loop().create_future()
         self._doing[action.action_id] = _Doing(act.digest(action), done)
         try:
-            await workflow.wait_condition(lambda: self._ready)
+            if not self._ready:
+                await workflow.wait_condition(lambda: self._ready)
             self.raise_alarms(action)
             # What is due comes before what is asked: so the order of decisions never depends on who woke up first.
-            await workflow.wait_condition(lambda: self._over() or not self._something_due())
+            if self._something_due():
+                await workflow.wait_condition(lambda: self._over() or not self._something_due())
             async with self._turn:
                 answer = await self._commit_action(action, step)
         except BaseException as error:
@@ -227,7 +232,6 @@ class StageWorkflow(Beginnings):
             raise
         done.set_result(answer)
         del self._doing[action.action_id]
-        self.run_errands()
         return answer
 
     async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:

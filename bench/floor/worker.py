@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Any
 
-from temporalio import activity
 from temporalio.worker import Worker
 
 from activities.failures import SilentFailures
 from activities.heartbeats import Heartbeats
-from activities.messages import MailMessages
-from bench.floor.signatures import Writes
+from activities.records import PostgresRecords
 from bench.floor.workflow import Floor
-from channels.mail import Mail
 from continuum.embedded.ready import touch_ready_file
 from continuum.settings import Settings
 from records.database import Database
@@ -22,19 +18,7 @@ from worker import ACTIVITIES_AT_ONCE, DRAIN
 from workflows.connection import connect, workflow_runner
 
 TASK_QUEUE = "floor"
-ITS_OWN = ("bench.floor.documents", "bench.floor.signatures")
-
-
-class PostgresWrites(Writes):
-    """The same statement."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @activity.defn(name="write")
-    async def write(self, rows: dict[str, Any]) -> int:
-        """See `Writes.write`."""
-        return int(await self._database.value("select continuum.commit_decision($1::jsonb)", rows))
+ITS_OWN = ("bench.floor.documents",)
 
 
 async def main() -> None:
@@ -45,14 +29,11 @@ async def main() -> None:
     database = await Database.open(
         settings.database_url, password=settings.database_password(), size=settings.database_connections
     )
-    messages = MailMessages(
-        database, Mail(settings.mail()), domain=settings.mail_domain, alarm_address=settings.alarm_address
-    )
     async with Worker(
         await connect(),
         task_queue=TASK_QUEUE,
         workflows=[Floor],
-        activities=[PostgresWrites(database).write, messages.deliver],
+        activities=[PostgresRecords(database).persist],
         workflow_runner=workflow_runner(*ITS_OWN),
         interceptors=[SilentFailures(), Heartbeats()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,

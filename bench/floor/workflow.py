@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,9 +12,8 @@ from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributePa
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.signatures import Delivery, Messages
+    from activities.signatures import Records
     from bench.floor import documents
-    from bench.floor.signatures import Writes
     from care import action as act
     from care.journey import Stage
     from care.model import Model
@@ -32,8 +30,6 @@ class Start(Model):
     named: str
     """What the documents call the journey."""
     due: datetime
-    local: bool
-    """Whether decisions are written by a local activity; otherwise by a regular one, as Continuum writes them."""
 
 
 @workflow.defn
@@ -46,23 +42,16 @@ class Floor:
         self._due = start.due
         self._done: dict[str, act.Answer] = {}
         self._turn = asyncio.Lock()
-        self._sending: set[asyncio.Task[None]] = set()
 
     @workflow.run
     async def run(self, _: Start) -> None:
-        while True:
-            armed = self._due
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    partial(self._earlier_than, armed),
-                    timeout=armed - workflow.now(),
-                    timeout_summary="What is due next",
-                )
-            if self._due <= workflow.now():
-                return
+        while (armed := self._due) > workflow.now():
+            timer = asyncio.create_task(workflow.sleep(armed - workflow.now(), summary="What is due next"))
+            await workflow.wait_condition(partial(self._woken, timer, armed))
+            timer.cancel()
 
-    def _earlier_than(self, armed: datetime) -> bool:
-        return self._due < armed
+    def _woken(self, timer: asyncio.Task[None], armed: datetime) -> bool:
+        return timer.done() or self._due != armed
 
     def _check(self, action: act.Action) -> None:
         if action.expected.stage != Stage.THERAPY:
@@ -73,47 +62,34 @@ class Floor:
             if (first := self._done.get(action.action_id)) is not None:
                 return first
             step = documents.step(len(self._done), self._start.named, self._start.journey)
-            await self._write(step["rows"])
-            rows = step["rows"]
+            document = step["document"]
+            await self._write(document)
             answer = act.Answer(
                 journey=self._start.journey,
-                seq=rows["seq"],
-                stage=rows["stage"],
-                status=rows["status"],
-                text=rows["entries"][0]["text"],
+                seq=document["seq"],
+                stage=document["stage"],
+                status=document["status"],
+                text=document["entries"][0]["text"],
             )
             self._done[action.action_id] = answer
         self._due = datetime.fromisoformat(step["due"])
         self._show(step["shown"])
-        if step["leaving"]:
-            task = asyncio.create_task(self._deliver(tuple(step["leaving"])))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
         return answer
 
-    async def _write(self, rows: dict[str, Any]) -> None:
-        summary = rows["entries"][0]["text"]
-        if self._start.local:
-            with suppress(FailureError):
-                await workflow.execute_local_activity_method(
-                    Writes.write,
-                    rows,
-                    summary=summary,
-                    schedule_to_close_timeout=timedelta(seconds=2),
-                    retry_policy=RetryPolicy(maximum_attempts=1),
-                )
-                return
-        await workflow.execute_activity_method(
-            Writes.write, rows, summary=summary, start_to_close_timeout=timedelta(seconds=10)
-        )
-
-    async def _deliver(self, ids: tuple[str, ...]) -> None:
-        await workflow.execute_activity_method(
-            Messages.deliver,
-            Delivery(journey=self._start.journey, tenant=self._start.tenant, ids=ids),
-            start_to_close_timeout=timedelta(minutes=2),
-            heartbeat_timeout=timedelta(seconds=10),
-        )
+    async def _write(self, document: dict[str, Any]) -> None:
+        summary = document["entries"][0]["text"]
+        try:
+            await workflow.execute_local_activity(
+                Records.persist,
+                document,
+                summary=summary,
+                schedule_to_close_timeout=timedelta(seconds=2),
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except FailureError:
+            await workflow.execute_activity(
+                Records.persist, document, summary=summary, start_to_close_timeout=timedelta(seconds=10)
+            )
 
     def _show(self, shown: dict[str, Any]) -> None:
         pairs = [

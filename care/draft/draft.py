@@ -47,7 +47,7 @@ class Draft(Findings):
         """No notice that is queued is sent any more. What the referrer's system is to hear still leaves."""
         self._stop_messages = True
         self._notices = []
-        self.journey.outgoing = [o for o in self.journey.outgoing if o.id.startswith(f"{self.journey.id}:reply:")]
+        self.journey.outgoing = []
 
     # --- the commit
 

@@ -56,7 +56,11 @@ class Record:
                 for name in ("referral", "surgery", "phase", "ending", "follow_up", "winning_back", "screen")
                 if (value := getattr(journey, name)) is not None
             }
-            | {"minted": dict(journey.minted), "done": dict(journey.done), "outgoing": list(journey.outgoing)}
+            | {
+                "minted": dict(journey.minted),
+                "done": dict(journey.done),
+                "outgoing": [waiting for waiting in journey.outgoing if waiting.may_wait(now)],
+            }
         )
         self.now = now
         self.actor = actor or system(journey.tenant)

@@ -33,7 +33,7 @@ class Telling(Obligations):
         if (self.taking_over and send_after is None) or (rule.needs_consent and not journey.referral.consent_messages):
             return
         urgent = escalation is not None and TASKS[escalation.kind].round_the_clock
-        moment = self.quiet(to, send_after or self.now)
+        moment = journey.after_quiet_hours(to, send_after or self.now)
         notice = Notice(
             id=self.mint("notice") if escalation is None else f"{escalation.id}:rung:{escalation.rung}",
             to=to,
@@ -44,30 +44,8 @@ class Telling(Obligations):
             digest=rule.digest and not urgent,
         )
         self._notices.append(notice)
-        if notice.digest:
-            return  # sent together with others to the same person, not by this journey
-        words = f"{to.split(':', 1)[-1]} ({template})".replace("_", " ")
-        later = moment if moment > self.now else None
-        journey.outgoing.append(Outgoing(id=notice.id, to=to, words=words, send_after=later, about=about))
-        self.schedule_messages()
-
-    def quiet(self, to: str, moment: datetime) -> datetime:
-        """The moment itself, or for a patient the end of the quiet hours that it falls into."""
-        clinic = self.journey.clinic
-        if to != "patient" or clinic is None:
-            return moment
-        return clinic.may_write_at(self.journey.the_calendar.local(moment)).astimezone(moment.tzinfo)
-
-    def schedule_messages(self) -> None:
-        """One clock for all that is not decided upon yet: the earliest of them, its moment being past or not."""
-        standing = next((c for c in self.journey.clocks if c.kind == "messages"), None)
-        since = standing.due if standing is not None else None
-        times = [o.send_after for o in self.journey.outgoing if o.send_after is not None]
-        later = [moment for moment in times if moment > self.now or (since is not None and moment >= since)]
-        if not later:
-            self.stop_clock("messages")
-        elif standing is None or standing.due != min(later):
-            self.start_clock("messages", "journey", min(later), "Messages to send")
+        if moment > self.now and not notice.digest:
+            journey.outgoing.append(Outgoing(id=notice.id, to=to, send_after=moment, about=about))
 
     def stop_notice(self, notice: str, reason: str) -> None:
         """Do not send it after all. What has left already stays as it is."""
@@ -76,17 +54,14 @@ class Telling(Obligations):
 
     def stop_about(self, subject: str, reason: str) -> None:
         """Do not send what was queued about something that is no longer so."""
-        for outgoing in [o for o in self.journey.outgoing if o.about == subject and o.send_after is not None]:
+        for outgoing in [o for o in self.journey.outgoing if o.about == subject]:
             self.stop_notice(outgoing.id, reason)
-        self.schedule_messages()
 
     def stop_to_patient(self, reason: str, *, queued_now_too: bool = True) -> None:
         """Do not send the patient what was queued for later, or only what earlier decisions queued."""
         kept = set() if queued_now_too else {n.id for n in self._notices}
-        for outgoing in [o for o in self.journey.outgoing if o.to == "patient" and o.send_after is not None]:
-            if outgoing.id not in kept:
-                self.stop_notice(outgoing.id, reason)
-        self.schedule_messages()
+        for outgoing in [o for o in self.journey.outgoing if o.to == "patient" and o.id not in kept]:
+            self.stop_notice(outgoing.id, reason)
 
     def answer_referrer(
         self,
@@ -110,4 +85,3 @@ class Telling(Obligations):
             visits_planned=visits_planned,
         )
         self._replies.append(reply)
-        self.journey.outgoing.append(Outgoing(id=reply.id, to="referrer", words=f"the referrer's system ({status})"))

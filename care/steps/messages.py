@@ -1,43 +1,40 @@
-"""Messages on their way: what waits is decided when its time comes, and what came back is told to a person."""
+"""Messages on their way: what waits is decided when its hour comes, and what was lost is told to a person.
+
+When an hour has come is seen by whoever sends (`activities/post.py`); no journey wakes for it.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from care import action as act
-from care.clock import PATIENT_CANNOT, Clock
+from care.clock import PATIENT_CANNOT
 from care.draft import Draft, Refused
 from care.journey import Journey
+from care.model import Model
 from care.notice import Outgoing
 from care.steps import endings, require
 
-
-def wake(d: Draft, _: Clock) -> None:
-    """The moment of the earliest message has come: all that are due are decided upon, and leave together or never.
-
-    Consent, quiet hours and whether it still holds are looked at now, in care time; how often the mail server then
-    has to be tried is another matter.
-    """
-    d.stop_clock("messages")
-    for outgoing in [o for o in d.journey.outgoing if o.send_after is not None and o.send_after <= d.now]:
-        if (reason := why_not(d, outgoing)) is not None:
-            d.stop_notice(outgoing.id, reason)
-        elif (moment := d.quiet(outgoing.to, d.now)) > d.now:
-            later = outgoing.model_copy(update={"send_after": moment})
-            d.journey.outgoing = [later if o.id == outgoing.id else o for o in d.journey.outgoing]
-    d.schedule_messages()
+CLOSED = "the journey is closed"
 
 
-def leaving(journey: Journey) -> list[Outgoing]:
-    """What may leave now: all that never had to wait, and what was decided upon when its time came.
+class Verdict(Model):
+    """What becomes of a message whose hour has come. Where it is neither stopped nor waits on, it leaves."""
 
-    Its time alone is not enough: after an outage something else may be committed before the clock is heard.
-    """
-    clock = next((c for c in journey.clocks if c.kind == "messages"), None)
-    return [o for o in journey.outgoing if o.send_after is None or clock is None or o.send_after < clock.due]
+    stopped: str | None = None
+    waits_until: datetime | None = None
 
 
-def why_not(d: Draft, outgoing: Outgoing) -> str | None:
+def verdict(journey: Journey, outgoing: Outgoing, now: datetime) -> Verdict:
+    """What stands now decides: whether it is still so, consent, a hold, the patient's quiet hours."""
+    if (reason := _why_not(journey, outgoing, now)) is not None:
+        return Verdict(stopped=reason)
+    moment = journey.after_quiet_hours(outgoing.to, now)
+    return Verdict(waits_until=moment if moment > now else None)
+
+
+def _why_not(journey: Journey, outgoing: Outgoing, now: datetime) -> str | None:
     """Why a message that was queued for now is not sent after all; None when it is."""
-    journey = d.journey
     if outgoing.to != "patient":
         return None
     if not journey.referral.consent_messages:
@@ -46,21 +43,13 @@ def why_not(d: Draft, outgoing: Outgoing) -> str | None:
         return "the journey is on hold"
     if outgoing.about is not None:
         visit = journey.visit(outgoing.about)
-        if visit is None or visit.starts_at <= d.now:
+        if visit is None or visit.starts_at <= now:
             return "the visit is over or cancelled"
     return None
 
 
-def undelivered(d: Draft, lost: list[Outgoing]) -> None:
-    """Messages did not leave: a person takes over, once for each they were for, unless the journey is over."""
-    for outgoing in lost:
-        if d.journey.status != "closed":
-            d.open_task("deliver_notice", outgoing.to)
-        d.write("undelivered", f"A message could not be sent: {outgoing.words}", notice=outgoing.id)
-
-
 def note_undelivered(d: Draft, a: act.NoteUndelivered) -> None:
-    """A message came back after it had left, or was lost on its way in a digest: one task for each it was for.
+    """A message was lost on its way, or came back after it had left: one task for each it was for.
 
     A task for each message would have no end where the address of those who deliver them is the one that is wrong.
     """

@@ -239,8 +239,7 @@ def end_care(d: Draft, reason: act.DischargeReason) -> None:
     if d.journey.surgical_opinion == "asked":
         d.journey.surgical_opinion = None
     d.journey.winning_back = None
-    # The cancellations of visits may be waiting for the morning.
-    d.journey.clocks = [c for c in d.journey.clocks if c.kind in ("task", "messages")]
+    d.journey.clocks = [c for c in d.journey.clocks if c.kind == "task"]
     known = score_facts(d.journey.the_pathway, d.journey.scores, d.now)
     before, owed, running = d.before, {t.id for t in d.journey.open_tasks}, {c.id for c in d.journey.clocks}
     d.journey.ending = Ending(
@@ -250,7 +249,7 @@ def end_care(d: Draft, reason: act.DischargeReason) -> None:
         stage=d.journey.stage,
         plans=[p.id for p in before.active_plans if p not in d.journey.active_plans],
         tasks=[t for t in before.open_tasks if t.id not in owed and t.kind not in OF_VISITS],
-        clocks=[c for c in before.clocks if c.id not in running and c.kind not in ("task", "messages", "visit")],
+        clocks=[c for c in before.clocks if c.id not in running and c.kind not in ("task", "visit")],
     )
     d.leave_for(Stage.DISCHARGE)
 

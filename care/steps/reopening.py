@@ -35,7 +35,6 @@ def reopen(d: Draft) -> None:
         d.save_plan(plan)
     for task in journey.open_tasks:
         d.save_task(task)
-    d.stop_clock("messages")
     _visits(d)
     if not journey.open_tasks and all(clock.due <= d.now for clock in journey.clocks):
         # What is left has run out, open access perhaps: its end alone would close the journey again at once.
@@ -67,7 +66,7 @@ def reopen_care(d: Draft, a: act.ReopenCare) -> None:
     for kind in ("sign_summary", "chase_receipt", "call_patient"):
         d.settle(kind, outcome="care reopened")
     d.stop_to_patient("care goes on")
-    journey.clocks = [c for c in journey.clocks if c.kind in ("task", "messages")]
+    journey.clocks = [c for c in journey.clocks if c.kind == "task"]
     journey.follow_up = journey.open_access_until = None
     for plan in [p for p in journey.plans if p.id in ending.plans]:
         plan.status = "active"

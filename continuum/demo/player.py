@@ -22,7 +22,7 @@ from care.journey import Stage
 from continuum.demo.skipping import Skipper
 from gateway.acting import ActionRefused, NotConfirmed, perform
 from gateway.referring import Received, receive
-from records import journeys
+from records import journeys, post
 from records.database import Database, DatabaseAway
 
 Row = dict[str, Any]
@@ -30,6 +30,8 @@ Narrator = Callable[[str, Row], None]
 T = TypeVar("T")
 
 PATIENCE = timedelta(seconds=60)
+POST_TAKES = timedelta(seconds=10)
+"""So long a message is waited for that may leave."""
 A_MOMENT = 0.05
 """Seconds between two looks at the record: more often costs more than it gains."""
 VISITING_HOURS = (10, 9, 11, 8)
@@ -103,8 +105,22 @@ class Player:
         await self._settle()
 
     async def _go_to(self, target: datetime) -> None:
-        if (await self.state())["status"] != "closed":
-            await self._skipper.go_to(self.handle, target)
+        """Move the clock on, stopping at the hour of each message that waits: it is decided by what is so then."""
+        while (await self.state())["status"] != "closed":
+            hour = await post.next_hour(self._database, self.journey, await self._skipper.now(self.handle))
+            await self._skipper.go_to(self.handle, min(hour or target, target))
+            now = await self._skipper.now(self.handle)
+            await post.clock_moved(self._database, self.journey, now)
+            await self._posted(now)
+            if now >= target:
+                return
+
+    async def _posted(self, now: datetime) -> None:
+        """Until what may leave has left, or was tried; not for ever, for anybody may have pulled a plug."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POST_TAKES.total_seconds()):
+                while await patiently(lambda: post.on_its_way(self._database, self.journey, now)):  # noqa: ASYNC110
+                    await asyncio.sleep(A_MOMENT)
 
     async def working_hours(self, **delta: float) -> None:
         """Let so many hours or days pass, and then wait until the clinic is open."""
@@ -243,7 +259,10 @@ class Player:
     async def until_closed(self) -> None:
         """Wait until the journey is closed."""
         await self._until(lambda row: row["status"] == "closed", meanwhile=self._deliver_by_hand)
-        await patiently(self.handle.result)  # the last messages leave before the workflow ends
+        await patiently(self.handle.result)
+        await self._posted(datetime.max.replace(tzinfo=UTC))
+        # Should it be opened again, it begins at the true time.
+        await patiently(lambda: post.clock_moved(self._database, self.journey, datetime.now(UTC)))
         await self._settle()
 
     async def _until(

@@ -96,7 +96,7 @@ def differences(one: Journey, other: Journey) -> list[str]:
             "tasks": sorted(t.id for t in journey.open_tasks),
             "visits": sorted(v.id for v in journey.visits),
             "plans": sorted(p.id for p in journey.active_plans),
-            "clocks": sorted((c.kind, c.subject or "") for c in journey.clocks if c.kind != "messages"),
+            "clocks": sorted((c.kind, c.subject or "") for c in journey.clocks),
         }
 
     here, there = looked_at(one), looked_at(other)

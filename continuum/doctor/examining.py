@@ -21,8 +21,6 @@ SECOND_LOOK_SECONDS = 3.0
 WAITS_SECONDS = 3600.0
 """So long a message may take before it is looked at."""
 BEFORE_THE_COPY = timedelta(hours=1)
-PASSING = {"notice_late"}
-"""What waits for a mail server waits."""
 
 
 async def examine(
@@ -42,6 +40,22 @@ async def examine(
     return sorted((m for m in again if m.key in seen), key=lambda m: (m.journey or "", m.kind, m.about or ""))
 
 
+async def behind(
+    client: Client, database: Database, journeys: Collection[str], *, again_after: float = SECOND_LOOK_SECONDS
+) -> list[Mismatch]:
+    """Which of these journeys Temporal is behind with, at two looks."""
+    for pause in (again_after, None):
+        found = []
+        if journeys:
+            runs = await _runs(client, database, journeys)
+            page = await doctor.standings(database, only=journeys)
+            found = [m for m in await _compared(client, database, page, runs) if m.kind == "workflow_behind"]
+        journeys = {m.journey for m in found if m.journey is not None}
+        if journeys and pause is not None:
+            await asyncio.sleep(pause)
+    return found
+
+
 async def _look(client: Client, database: Database, only: Collection[str] | None, waits: float) -> list[Mismatch]:
     runs = await _runs(client, database, only)
     found: list[Mismatch] = []
@@ -58,7 +72,7 @@ async def _look(client: Client, database: Database, only: Collection[str] | None
     told = await histories.replayed(client, strangers)
     now = datetime.now(UTC)
     found += [m for run in strangers for m in compare(None, run, told.get(run.journey), None, now)]
-    return [*found, *[await _waits(client, database, one, runs) for one in waiting]]
+    return [*found, *[_waits(one) for one in waiting]]
 
 
 async def _runs(client: Client, database: Database, only: Collection[str] | None) -> dict[str, Run]:
@@ -90,12 +104,6 @@ async def _compared(client: Client, database: Database, page: list[Standing], ru
     return found
 
 
-async def _waits(client: Client, database: Database, one: doctor.Waiting, runs: dict[str, Run]) -> Mismatch:
-    """A message that waits: one of which its journey's workflow knows waits for the mail server only."""
-    kind = one.kind
-    if kind == "notice_unsent" and one.journey is not None and one.journey in runs:
-        told = (await histories.replayed(client, [runs[one.journey]])).get(one.journey)
-        if told is not None and told.journey is not None and any(o.id == one.id for o in told.journey.outgoing):
-            kind = "notice_late"
+def _waits(one: doctor.Waiting) -> Mismatch:
     detail = f"{one.id} to {one.recipient}" if one.recipient else one.id
-    return Mismatch(kind=kind, journey=one.journey, tenant=one.tenant, detail=detail, about=one.id)
+    return Mismatch(kind=one.kind, journey=one.journey, tenant=one.tenant, detail=detail, about=one.id)

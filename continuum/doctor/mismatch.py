@@ -33,7 +33,7 @@ KINDS: dict[str, Kind] = {
     "journal_gap": Kind("rows are missing in the middle of the journal", FROM_HISTORIES, safe=True),
     "journey_without_workflow": Kind("the journey is open and no workflow runs for it", FROM_RECORD, safe=True),
     "workflow_behind": Kind(
-        "the journal has more decisions than Temporal knows of: it would refuse what the workflow decides next",
+        "the journal has more decisions than Temporal knows of: their clocks do not run until its next decision",
         f"end the workflow and {FROM_RECORD}",
         safe=True,
     ),
@@ -66,7 +66,7 @@ KINDS: dict[str, Kind] = {
     "open_in_closed": Kind("something is still open in a closed journey", "settle it", safe=True),
     "no_clock": Kind("the journey is open, and nothing would ever wake it", "hold it, and report a defect", safe=False),
     "notice_unsent": Kind(
-        "a message should have left long ago and nobody is sending it",
+        "a message should have left long ago and nobody tries to send it: does a worker run?",
         "it is given up, and somebody gets a task to tell them",
         safe=True,
     ),
@@ -80,6 +80,9 @@ KINDS: dict[str, Kind] = {
     ),
     "notice_untold": Kind(
         "a message did not arrive and nobody was given the task to tell them", "open that task", safe=True
+    ),
+    "notice_lost": Kind(
+        "a message of a journey that is closed did not arrive", "tell whom it was for another way", safe=False
     ),
     "reply_unwritten": Kind("the referrer's system has still to be told", "write the answer, and tell it", safe=True),
     "ask_stuck": Kind("what a message asks has not been carried out", "continuum inbound says why", safe=False),

@@ -205,8 +205,7 @@ class Repairs:
 
     async def write_reply(self, found: Mismatch) -> str:
         """The answer to the referrer's system is written, and whoever subscribed hears of it."""
-        waiting = await notices.replies(self._database, found.tenant, (str(found.about),))
-        for reply in waiting:
+        for reply in await notices.unwritten(self._database, [str(found.about)]):
             await notices.reply_ready(self._database, reply["id"], task_of(reply))
         return "written"
 

@@ -81,11 +81,9 @@ def _of_clocks(state: Journey, kept: Journey) -> list[Change]:
 
 
 def _clocks(journey: Journey) -> dict[str, datetime | str]:
-    """Of those that somebody waits for: messages leave by themselves."""
     return {
         f"{clock.kind} {clock.subject}": "paused" if clock.paused_at is not None else clock.due
         for clock in journey.clocks
-        if clock.kind != "messages"
     }
 
 

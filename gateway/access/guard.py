@@ -125,7 +125,12 @@ def install(app: FastAPI, gateway: Gateway) -> None:
             continue
         if (policy := policy_of(route.endpoint)) is not None:
             route.handle = _Guard(route, path, policy)  # type: ignore[method-assign]
-    app.add_middleware(Edge, https=gateway.settings.base_url.startswith("https://"))
+    app.add_middleware(Edge, https=is_https(gateway))
+
+
+def is_https(gateway: Gateway) -> bool:
+    """Whether callers reach us by TLS, ours or a proxy's."""
+    return gateway.settings.base_url.startswith("https://")
 
 
 def every_route_has_a_policy(app: FastAPI) -> None:

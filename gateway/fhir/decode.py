@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from itertools import count
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from gateway.fhir.refusal import RefusedError
@@ -103,32 +103,41 @@ def _storable(text: str) -> None:
             raise RefusedError("value", f"a string holds {what}, which is not text", _at(text, escape.start()))
 
 
+class _Twice(Exception):  # noqa: N818
+    """An object has a name twice."""
+
+
 def _parsed(text: str) -> Any:
-    closed = count(1)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nth, node = next(closed), dict(pairs)
-        if len(node) != len(pairs):
-            raise RefusedError(
-                "structure",
-                "an object has the same name twice; which value is meant cannot be told",
-                _end_of_object(text, nth),
-            )
-        return node
-
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=unique,
-            parse_constant=_not_a_number,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         place = _at(text, error.pos)
+    except _Twice:
+        reason = "an object has the same name twice; which value is meant cannot be told"
+        raise RefusedError("structure", reason, _end_of_object(text, _object_with_a_name_twice(text))) from None
     why = "it ends before it is complete" if end else "see RFC 8259"
     raise RefusedError("invalid", f"the message is not well-formed JSON: {why}", place)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    node = dict(pairs)
+    if len(node) != len(pairs):
+        raise _Twice
+    return node
+
+
+def _object_with_a_name_twice(text: str) -> int:
+    """Which one it is, in the order in which they are closed: of all messages but these nobody has to count."""
+    closed: list[None] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        closed.append(None)
+        return _unique(pairs)
+
+    with suppress(_Twice):
+        json.loads(text, object_pairs_hook=unique)
+    return len(closed)
 
 
 def _not_a_number(_name: str) -> NoReturn:
@@ -146,6 +155,11 @@ def _whole(literal: str) -> int:
     if len(literal) > _MAX_NUMBER:
         raise RefusedError("value", "a number is too large to be stored")
     return int(literal)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_not_a_number, parse_float=_finite, parse_int=_whole
+)
 
 
 def _end_of_object(text: str, nth: int) -> str:

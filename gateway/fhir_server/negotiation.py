@@ -25,7 +25,7 @@ NEVER_KEPT = {"Cache-Control": "no-store"}
 
 def check_acceptable(request: Request, *more: str) -> None:
     """Raises Problem 406 where the caller wants anything but JSON of FHIR R4 (or one of the other types)."""
-    wanted = request.query_params.get("_format")
+    wanted = request.query_params.get("_format") if request.scope["query_string"] else None
     if wanted is not None:
         # A plus that nobody escaped arrives as a space.
         if wanted.split(";")[0].strip().replace(" ", "+").lower() not in JSON_FORMATS:

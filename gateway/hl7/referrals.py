@@ -17,7 +17,7 @@ from gateway.hl7.people import orderer_of, patient_of, referrer_of
 from gateway.hl7.reading import Message, Segment
 from gateway.hl7.refusal import Hl7Error, Place
 from gateway.hl7.times import day
-from gateway.inbound.meaning import About, Ask, Asked, Meaning, NewReferral, Noted
+from gateway.inbound.meaning import REQUEST_CANCELLATION, About, Ask, Asked, Meaning, NewReferral, Noted
 
 Urgency = Literal["routine", "urgent", "asap", "stat"]
 
@@ -113,7 +113,7 @@ def order_of(incoming: Incoming) -> Meaning:
 def cancellation(name: str, patient: IncomingPatient) -> Asked:
     """The referrer takes its referral back."""
     about = About(referral_id=name, patient=patient.identifiers)
-    return Asked(asks=(Ask(name="request_cancellation", about=about),))
+    return Asked(asks=(Ask(name=REQUEST_CANCELLATION, about=about),))
 
 
 def _control(order: Message) -> str:

@@ -39,6 +39,8 @@ WAITED_LONG_ENOUGH = 40
 OF_A_FEED = frozenset({"hospital_event"})
 """What a hospital tells of all its patients, most of whom are none of ours: no person has to look at those."""
 LONGEST_PAUSE = 3600.0
+DECIDED = "decided"
+"""In the result of an ask that is not settled yet: the actions that it came to."""
 MOVING = frozenset({"StageMoved", "VersionMoved", "NotBegun", "LadderMoved"})
 """Refusals that only mean: look again."""
 
@@ -134,7 +136,21 @@ async def _decided(database: Database, ask: AskRow, found: Found) -> Decision:
     deed = deeds.OF_A_JOURNEY.get(ask.name)
     if deed is None:
         return Refuse("not-supported", "this version of Continuum knows nothing of that name")
-    return await deed(database, ask, found)
+    if (before := _decided_before(ask, found)) is not None:
+        return before
+    decided = await deed(database, ask, found)
+    if isinstance(decided, list):
+        # Once the first of several is done the journey stands otherwise, and what follows would be decided otherwise,
+        # under the ids of what was begun.
+        await inbound.keep_decided(database, ask.id, {DECIDED: decided, "journey": found.journey})
+    return decided
+
+
+def _decided_before(ask: AskRow, found: Found) -> Decision | None:
+    kept = ask.result or {}
+    if DECIDED not in kept or kept["journey"] != found.journey:
+        return None
+    return [(name, data) for name, data in kept[DECIDED]]
 
 
 async def _perform(
@@ -162,7 +178,13 @@ async def _perform(
                 deadline=deadline,
             )
         except ActionRefused as refused:
-            await _refused(database, ask, found, refused, name)
+            if number and refused.kind not in MOVING:
+                reason = f"only the first part of it could be done. {name}: {refused}"
+                await _before_a_person(database, temporal, ask, found, reason, deadline)
+            else:
+                if not number:  # nothing of it was done
+                    await inbound.keep_decided(database, ask.id, None)
+                await _refused(database, ask, found, refused, name)
             return
         except NotConfirmed:
             await inbound.try_later(database, ask.id, pause(ask.attempts), "the journey has not confirmed it yet")
@@ -194,6 +216,10 @@ async def _before_a_person(
         if refused.kind in MOVING:
             await inbound.try_later(database, ask.id, 0.5, str(refused))
             return
+        # The journey takes no task any more, closed meanwhile perhaps: as if none had it, so that the team is told.
+        reason = f"{reason}; journey {found.journey} takes no task of it: {refused}"
+        await inbound.settle(database, ask.id, "quarantined", code="business-rule", reason=reason, of_no_journey=True)
+        return
     await inbound.settle(database, ask.id, "quarantined", journey=found.journey, code="business-rule", reason=reason)
 
 

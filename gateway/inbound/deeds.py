@@ -21,6 +21,7 @@ from gateway.inbound.deeds_data import (
     RecordResults,
 )
 from gateway.inbound.finding import Found
+from gateway.inbound.meaning import REQUEST_CANCELLATION
 from gateway.inbound.snapshot import Snapshot
 from pathways import loader
 from pathways.source import PathwayError
@@ -63,8 +64,6 @@ def _surgical(label: str | None) -> bool:
 async def _request_cancellation(database: Database, ask: AskRow, found: Found) -> Decision:
     return [("note_cancellation", {})]
 
-
-REQUEST_CANCELLATION = "request_cancellation"
 
 OF_A_JOURNEY: dict[str, Deed] = {
     REQUEST_CANCELLATION: _request_cancellation,

@@ -11,6 +11,9 @@ from gateway.fhir.incoming import IncomingIdentifier, IncomingReferral
 
 Protocol = Literal["fhir", "hl7v2"]
 
+REQUEST_CANCELLATION = "request_cancellation"
+"""What every protocol has a way to ask: that an order be taken back."""
+
 
 class Said(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)

@@ -3,13 +3,15 @@
 -- A message for later: when its time has come, in care time, it is decided whether it leaves (`care/steps/messages.py`).
 alter table continuum.notice add column waits boolean not null default false;
 update continuum.notice set waits = true where status = 'queued' and not digest and send_after > now();
-create index notice_to_leave on continuum.notice (send_after) where status = 'queued' and not digest;
+create index notice_to_leave on continuum.notice (recorded_at) where status = 'queued' and not digest and not waits;
+create index notice_tried on continuum.notice (tried_at) where status = 'queued' and not digest and attempts > 0;
 create index reply_to_write on continuum.reply (recorded_at) where status = 'queued';
 
 -- How far a journey's own clock is ahead of the machine's. Only a demo and tests, which move it, write here.
 create table continuum.moved_clock (
-    journey text     primary key,
-    ahead   interval not null
+    journey  text        primary key,
+    ahead    interval    not null,
+    moved_at timestamptz not null default now()
 );
 
 -- One decision, one statement. Rows that are already there must be the same rows: then this is a repeat and nothing

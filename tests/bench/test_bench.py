@@ -37,9 +37,9 @@ PROMISED = {
 }
 """Names by which others read `bench/latest.json`."""
 
-EVENTS_NOW = 1160
-"""What a year of back pain costs today. Lower it when it costs less; more is a step back that somebody has to want."""
-TASKS_NOW = 200
+EVENTS_NOW = 450
+"""What a year of back pain may cost. It costs a little less; more is a step back that somebody has to want."""
+TASKS_NOW = 60
 
 
 def test_floor_and_continuum_are_asked_for_the_same() -> None:
@@ -49,11 +49,11 @@ def test_floor_and_continuum_are_asked_for_the_same() -> None:
     assert (journey.id, journey.stage, NAME in journey.model_dump_json()) == ("j1", Stage.THERAPY, False)
     steps = json.loads(work.floor())
     assert [deed.name for deed in work.deeds] == ["book_visit", "record_scores", "cancel_visit"] * 2
-    rows = [step["rows"]["entries"] for step in steps]
+    rows = [step["document"]["entries"] for step in steps]
     assert [r[0]["seq"] for r in rows] == [journey.seq + 1 + sum(len(x) for x in rows[:n]) for n in range(len(rows))]
     for deed, step in zip(work.deeds, steps, strict=True):
         action = deed.for_journey("j1")
-        assert action.action_id == step["rows"]["entries"][0]["action_id"]
+        assert action.action_id == step["document"]["entries"][0]["action_id"]
         assert "j1" in action.model_dump_json() or deed.name == "record_scores"
 
 
@@ -92,7 +92,7 @@ async def test_rounds_a_crowd_and_a_start_are_measured(monkeypatch: pytest.Monke
         details["crowd"] = await crowd.measure(stack, many=12, seconds=0.5, windows=1, patience=60.0)
     found = named(details)
     assert {n.replace("_12_to_4", "_10000_to_100") for n in found} >= PROMISED - set(_of_a_year())
-    for side in ("continuum", "floor", "floor_regular"):
+    for side in ("continuum", "floor"):
         measured = details["rounds"][f"at_{BUSY}"]["sides"][side]
         assert measured["decisions_per_second"] > 0
         assert measured["decision_to_row_p95_ms"] >= measured["decision_to_row_p50_ms"] > 0
@@ -121,5 +121,5 @@ async def test_a_year_of_back_pain_costs_no_more_than_it_did() -> None:
     assert found["visits_per_journey"] == year.VISITS
     assert found["commits_per_decision"] == 1
     assert found["journey_max_bytes"] < 64 * 1024
-    assert found["events_per_journey"] <= EVENTS_NOW
+    assert found["events_per_journey"] <= EVENTS_NOW < found["events_per_journey_neglected"]
     assert found["workflow_tasks_per_journey"] <= TASKS_NOW

@@ -308,6 +308,8 @@ class Driver:
         self.notices: list[Notice] = []
         self.replies: list[Reply] = []
         self.alarms: list[Notice] = []
+        self.waiting: dict[str, datetime] = {}
+        """Notices that wait for their hour, as the record has them."""
         self.left: dict[str, datetime] = {}
         """Notices and replies that have left, and when. Reminders that wait for a digest are not among them."""
         self.stopped: dict[str, str] = {}
@@ -352,15 +354,18 @@ class Driver:
     def wait(self, until: datetime | None = None, **delta: float) -> None:
         """Let time pass; clocks fire on their way, each at its own moment and in their order."""
         target = until if until is not None else self.now + timedelta(**delta)
-        while (clock := self._next_clock()) is not None and clock.due <= target:
-            self.now = max(self.now, clock.due)
-            self._fire()
+        while (moment := self._next_moment()) is not None and moment <= target:
+            self.now = max(self.now, moment)
+            self._let_happen()
         self.now = max(self.now, target)
 
     def tick(self) -> Clock | None:
         """Let time pass until the next clock has fired. Returns it."""
         clock = self._next_clock()
         if clock is not None:
+            while (hour := min(self.waiting.values(), default=clock.due)) < clock.due:
+                self.now = max(self.now, hour)
+                self._post()
             self.now = max(self.now, clock.due)
             self._fire()
         return clock
@@ -368,6 +373,18 @@ class Driver:
     def stop_worker(self, **delta: float) -> None:
         """Let time pass while nobody runs: what fell due meanwhile fires late."""
         self.now += timedelta(**delta)
+
+    def _next_moment(self) -> datetime | None:
+        """When something happens by itself: a clock runs out, or the hour of a message comes."""
+        clock = self._next_clock()
+        return min([*self.waiting.values(), *([clock.due] if clock is not None else [])], default=None)
+
+    def _let_happen(self) -> None:
+        clock = self._next_clock()
+        if clock is not None and clock.due <= self.now:
+            self._fire()
+        else:
+            self._post()
 
     def _next_clock(self) -> Clock | None:
         return self.journey.next_clock if self.journey.status != "closed" else None
@@ -388,8 +405,6 @@ class Driver:
             step(d, clock)
         elif clock.kind == "task":
             tasks.due(d, clock)
-        elif clock.kind == "messages":
-            messages.wake(d, clock)
         else:
             d.stop_clock(clock.kind, clock.subject)
 
@@ -409,8 +424,7 @@ class Driver:
         **data: Any,
     ) -> Commit:
         """Somebody does something. Raises Refused, and then nothing has changed."""
-        while (clock := self._next_clock()) is not None and clock.due <= self.now:
-            self._fire()
+        self.wait()
         if name not in STEPS[self.journey.stage]:
             raise Refused("NoSuchAction", f"{self.journey.stage} has no {name}")
         self._acted += 1
@@ -452,8 +466,8 @@ class Driver:
         raise AssertionError(f"{name} was not refused")
 
     def undelivered(self, notice: str) -> None:
-        """A message did not leave within its time."""
-        self._apply(lambda d: messages.undelivered(d, [Outgoing(id=notice, to="referrer", words="referrer (news)")]))
+        """A message to the referrer was lost."""
+        self.act("note_undelivered", "system", notice=notice, to="referrer")
 
     def _raise_alarms(self, action: actions.Action) -> None:
         answers = screening.said_in(self.journey, action)
@@ -563,7 +577,7 @@ class Driver:
         self._record(commit)
         self.journey = draft.journey
         self.largest = max(self.largest, self.size())
-        self._send()
+        self._send(commit)
         last = self.commits[-1]
         assert Commit.model_validate_json(last.model_dump_json()) == last, "a commit that does not travel"
         if self.journey.next_stage is None or self.journey.status == "closed":
@@ -572,11 +586,37 @@ class Driver:
         self._continue_as(self.journey.next_stage)
         return commit
 
-    def _send(self) -> None:
+    def _send(self, commit: Commit) -> None:
         """What is not queued for later leaves at once."""
-        ready = {o.id for o in messages.leaving(self.journey)}
-        self.left |= dict.fromkeys(ready, self.now)
-        self.journey.outgoing = [o for o in self.journey.outgoing if o.id not in ready]
+        if commit.stop_messages:
+            self.waiting = {}
+        for notice in [n for n in commit.notices if not n.digest]:
+            if notice.send_after > commit.at:
+                self.waiting[notice.id] = notice.send_after
+            else:
+                self.left[notice.id] = self.now
+        self.left |= {reply.id: self.now for reply in commit.replies}
+        for stopped in commit.stopped:  # what has left by then has left
+            if self.waiting.pop(stopped.id, None) is not None:
+                self.stopped[stopped.id] = stopped.reason
+
+    def _post(self) -> None:
+        """The post comes: what waits and whose hour has come leaves, or does not (`activities/post.py`)."""
+        listed = {o.id: o for o in self.journey.outgoing}
+        to = {n.id: n.to for n in self.notices}
+        for id_ in [i for i, hour in self.waiting.items() if hour <= self.now]:
+            hour = self.waiting.pop(id_)
+            if self.journey.status == "closed":
+                self.stopped[id_] = messages.CLOSED
+                continue
+            waited = listed.get(id_, Outgoing(id=id_, to=to[id_], send_after=hour))
+            reached = messages.verdict(self.journey, waited, self.now)
+            if reached.stopped is not None:
+                self.stopped[id_] = reached.stopped
+            elif reached.waits_until is not None:
+                self.waiting[id_] = reached.waits_until
+            else:
+                self.left[id_] = self.now
 
     def _record(self, commit: Commit) -> None:
         last = self.journal[-1].seq if self.journal else 0
@@ -596,7 +636,6 @@ class Driver:
         self.notices += commit.notices
         self.replies += commit.replies
         self.tasks |= {t.id: t for t in commit.tasks}
-        self.stopped |= {s.id: s.reason for s in commit.stopped}
         assert not set(self.stopped) & set(self.left), "a message that has left cannot be stopped"
 
     def _continue_as(self, stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Messages that wait: decided when their time comes, in care time, by what is so then."""
+"""Messages that wait: decided when their hour comes, in care time, by what is so then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from care.draft import Draft
-from care.notice import Notice
+from care.journey import Journey
+from care.notice import TRIED_FOR, Notice
 from care.referral import Clinic
 from tests.care.driver import TENANT, Driver
 from tests.care.walks import MEDIUM, to_plan, to_therapy
@@ -49,14 +50,45 @@ def test_it_leaves_at_its_time_and_not_before(patient: Driver) -> None:
     assert patient.left[notice.id] == at
 
 
-def test_those_of_one_moment_leave_by_one_clock(patient: Driver) -> None:
+def test_no_journey_wakes_for_one(patient: Driver) -> None:
     at = patient.now + timedelta(days=3)
+    clocks, commits = [c.due for c in patient.journey.clocks], len(patient.commits)
     ids = [queue(patient, at).id for _ in range(3)]
-    assert [c.due for c in patient.journey.clocks if c.kind == "messages"] == [at]
-    commits = len(patient.commits)
+    assert [c.due for c in patient.journey.clocks] == clocks
     patient.wait(until=at)
     assert [patient.left[i] for i in ids] == [at] * 3
-    assert len([c for c in patient.commits[commits:] if c.at == at]) == 1
+    assert [c for c in patient.commits[commits:] if c.at == at] == []
+
+
+def test_a_journey_lists_what_may_still_wait_and_no_more(patient: Driver) -> None:
+    """So long a message may not have left: until then a decision can stop it."""
+    at = patient.now + timedelta(days=1)
+    notice = queue(patient, at)
+
+    def listed_after(moment: datetime) -> bool:
+        return any(o.id == notice.id for o in Draft(patient.journey, moment).journey.outgoing)
+
+    assert [listed_after(at + TRIED_FOR - timedelta(seconds=1)), listed_after(at + TRIED_FOR)] == [True, False]
+
+
+def test_what_is_for_now_is_no_more_the_journeys(patient: Driver) -> None:
+    def say(d: Draft) -> None:
+        d.tell("referrer", "journey_news", news="urgent")
+        d.answer_referrer("in-progress", None)
+        d.write("said", "Something for now")
+
+    patient._apply(say)
+    assert patient.journey.outgoing == []
+
+
+def test_a_journey_from_before_the_post_is_read_without_its_clock(patient: Driver) -> None:
+    """It had one for its messages, and listed all that had still to leave."""
+    queue(patient, patient.now + timedelta(days=1))
+    written = patient.journey.model_dump(mode="json")
+    clock = written["clocks"][0] | {"id": "jtest:clock:900", "kind": "messages", "subject": "journey"}
+    reply = {"id": "jtest:reply:1", "to": "referrer", "words": "the referrer's system (accepted)", "send_after": None}
+    older = written | {"clocks": [clock, *written["clocks"]], "outgoing": [reply, *written["outgoing"]]}
+    assert Journey.model_validate(older) == patient.journey
 
 
 def test_a_patient_who_thinks_otherwise_gets_no_more(patient: Driver) -> None:

@@ -96,20 +96,6 @@ def _end_of_first_phase(driver: Driver, clock: Clock) -> datetime:
     return max(_surgery_days(3)(driver, clock), Minutes(driver).open_days(clock.started_at, 1))
 
 
-def _reminder(driver: Driver, clock: Clock) -> datetime:
-    (visit,) = driver.journey.visits
-    return visit.starts_at - timedelta(hours=72)
-
-
-def _reminded(driver: Driver, clock: Clock) -> bool:
-    return any(n.template == "visit_reminder" and driver.left.get(n.id) == driver.now for n in driver.notices)
-
-
-def _far_visit(driver: Driver) -> None:
-    to_plan(driver, MEDIUM)
-    driver.act("book_visit", clinician="p-therapist", starts_at=driver.slot(days=8))
-
-
 def _cancelled(driver: Driver, clock: Clock) -> None:
     driver.act("cancel_visit", visit=driver.journey.visits[0].id, reason="patient")
 
@@ -155,7 +141,6 @@ SCENES: dict[EventKind, Scene] = {
         written("open_access_ended"),
         lambda d, c: d.act("re_enter"),
     ),
-    "messages": Scene(_far_visit, _reminder, _reminded, _cancelled),
 }
 
 

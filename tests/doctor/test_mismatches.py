@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import asyncpg
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.post import Post
 from care.journey import Journey
 from channels.mail import Mail
 from continuum.demo.player import Player
@@ -23,6 +25,7 @@ from continuum.doctor.examining import examine
 from continuum.doctor.histories import Run, Told
 from continuum.doctor.mismatch import KINDS, Mismatch
 from continuum.doctor.repairing import ORDER, Repairs
+from gateway.relay import Relay
 from records import doctor
 from records.doctor import Standing
 from tests.conftest import House, built, staffed
@@ -129,6 +132,20 @@ def notice(status: str, template: str = "journey_news", recipient: str = "referr
     )
 
 
+BESIDE: dict[str, tuple[int, Planting, set[str]]] = {
+    "notice_unsent": (1, notice("queued"), set()),
+    "notice_cut_off": (1, notice("sending"), set()),
+    "notice_untold": (1, notice("failed"), set()),
+    "reply_unwritten": (
+        1,
+        update(
+            "insert into continuum.reply (id, journey, tenant, task_status, at, hash, recorded_at)"
+            " values ($1 || ':reply:900', $1, 'clinic', 'in-progress', now(), '', now() - interval '1 day')"
+        ),
+        set(),
+    ),
+}
+"""What a loop beside the worker sees to, unless it stands still."""
 PLANTED: dict[str, tuple[int, Planting, set[str]]] = {
     "journal_behind": (1, lose_rows, set()),
     "journal_gap": (1, update("delete from continuum.journal where journey = $1 and seq = 2"), set()),
@@ -146,19 +163,16 @@ PLANTED: dict[str, tuple[int, Planting, set[str]]] = {
         set(),
     ),
     "open_in_closed": (1, open_in_closed, set()),
-    "notice_unsent": (1, notice("queued"), set()),
-    "notice_cut_off": (1, notice("sending"), set()),
-    "notice_untold": (1, notice("failed"), set()),
-    "reply_unwritten": (
-        1,
-        update(
-            "insert into continuum.reply (id, journey, tenant, task_status, at, hash, recorded_at)"
-            " values ($1 || ':reply:900', $1, 'clinic', 'in-progress', now(), '', now() - interval '1 day')"
-        ),
-        set(),
-    ),
+    **BESIDE,
 }
 """Kind: how far the journey has come, how it is planted, and what is left once it has been put right."""
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """The loops beside the worker stand still."""
+    with patch.object(Post, "once", AsyncMock()), patch.object(Relay, "once", AsyncMock()):
+        yield
 
 
 @pytest.mark.parametrize("kind", PLANTED)
@@ -169,16 +183,17 @@ async def test_what_is_planted_is_found_and_put_right(site: Site, kind: str) -> 
     before = await site.house.database.fetch(
         "select seq, kind, hash from continuum.journal where journey = $1 order by seq", player.journey
     )
-    await plant(site, player)
-    found = await site.of(player)
-    assert kind in {m.kind for m in found}, found
-    for _ in range(4):
-        repairs = Repairs(site.house.client, site.house.database)
-        outcomes = [await repairs.repair(m) for m in found if m.safe]
-        assert all(o.done for o in outcomes), outcomes
-        if not (found := await site.of(player)):
-            break
-    assert {m.kind for m in found} == left
+    with standing_still() if kind in BESIDE else nullcontext():
+        await plant(site, player)
+        found = await site.of(player)
+        assert kind in {m.kind for m in found}, found
+        for _ in range(4):
+            repairs = Repairs(site.house.client, site.house.database)
+            outcomes = [await repairs.repair(m) for m in found if m.safe]
+            assert all(o.done for o in outcomes), outcomes
+            if not (found := await site.of(player)):
+                break
+        assert {m.kind for m in found} == left
     after = await site.house.database.fetch(
         "select seq, kind, hash from continuum.journal where journey = $1 order by seq", player.journey
     )
@@ -324,6 +339,19 @@ async def test_an_open_journey_that_nothing_would_wake_is_named(site: Site) -> N
     assert kinds(row, Told(journey=journey)) == {"no_clock"}
 
 
+async def test_what_was_tried_waits_for_the_mail_server_and_what_a_closed_journey_lost_is_told(site: Site) -> None:
+    late, closed = await site.player("late", 1), await site.player("lost after the end", 1)
+    await closed.act("withdraw", reason="patient_declined")
+    await closed.until_closed()
+    with standing_still():
+        await notice("queued")(site, late)
+        await site.sql("update continuum.notice set tried_at = now() where id = $1", f"{late.journey}:notice:900")
+        await notice("failed")(site, closed)
+        assert [m.kind for m in await site.of(late)] == ["notice_late"]
+        assert [m.kind for m in await site.of(closed)] == ["notice_lost"]
+        await site.sql("update continuum.notice set status = 'sent' where id like '%:notice:900'")
+
+
 async def test_what_waits_for_others_is_named_and_left_to_people(site: Site) -> None:
     await site.sql(
         "insert into continuum.inbound (id, tenant, source, transport_key, sha256, raw, media_type, outcome)"
@@ -355,7 +383,7 @@ async def test_what_waits_for_others_is_named_and_left_to_people(site: Site) -> 
 def test_every_kind_is_tried_here() -> None:
     elsewhere = {
         "does_not_replay", "no_clock", "referral_not_started", "referral_without_journey", "ask_stuck",
-        "delivery_stuck", "notice_late",
+        "delivery_stuck", "notice_late", "notice_lost",
     }  # fmt: skip
     assert set(KINDS) == set(PLANTED) | elsewhere
 

@@ -9,13 +9,11 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from activities.messages import MailMessages
-from activities.signatures import Delivery
 from channels.ids import MessageIds
 from channels.sent_log import Left
 from records import doctor, notices
 from records.database import Database
-from tests.integration.post_office import DOMAIN, Mailroom, Server, mail_to, mailroom_built, serving
+from tests.integration.post_office import DOMAIN, Mailroom, Server, mailroom_built, post_of, serving
 
 NOW = datetime.now(UTC)
 TAKEN = NOW - timedelta(hours=1)
@@ -93,10 +91,8 @@ async def test_with_the_log_each_is_sent_exactly_once(room: Mailroom) -> None:
     # Another message under the number of one that has left is sent, under a name of its own.
     assert await status(room, await notice(room.record, 5, news="transferred")) == "queued"
     async with serving(Server()) as server:
-        mail = MailMessages(room.record, mail_to(server), domain=DOMAIN, alarm_address=f"alarm@{DOMAIN}")
-        delivery = Delivery(journey="j1", tenant="clinic", ids=(waits, has_left, may_have, again, other))
-        await mail.deliver(delivery)
-        await mail.deliver(delivery)
+        for _ in range(2):
+            await post_of(room.record, server).once()
     ids = MessageIds(DOMAIN)
     assert server.copies == {ids.of(waits): 1, ids.of(f"{other} 1"): 1}
 

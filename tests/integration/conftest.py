@@ -99,10 +99,19 @@ async def town() -> AsyncIterator[Town]:
 
 
 @pytest.fixture(scope="session")
-async def mailroom() -> AsyncIterator[Mailroom]:
+async def one_mailroom() -> AsyncIterator[Mailroom]:
     """One record for all tests of mail."""
     async with mailroom_built() as room:
         yield room
+
+
+@pytest.fixture
+async def mailroom(one_mailroom: Mailroom) -> Mailroom:
+    """The same, in which nothing waits that another test has left behind."""
+    await one_mailroom.record.execute(
+        "update continuum.notice set status = 'stopped' where status in ('queued', 'sending')"
+    )
+    return one_mailroom
 
 
 @pytest.fixture

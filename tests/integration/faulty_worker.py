@@ -12,14 +12,14 @@ import worker
 from activities import clinics, content
 from channels.mail import Mail
 from pathways import loader
-from records import decisions, documents, notices
+from records import decisions, documents, notices, post
 
 FAILURES = 2
 CANARY = os.environ.get("CANARY", "")
 FAULTY: dict[str, tuple[Any, str]] = {
     "persist": (decisions, "commit"),
     "prepare": (clinics, "clinic_of"),
-    "deliver": (notices, "queued"),
+    "post": (post, "ready"),
     "alarm": (notices, "status"),
     "write_summary": (documents, "course"),
     "hand_over": (Mail, "_content"),

@@ -14,11 +14,13 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from activities.post import Post
 from channels.mail import Mail, MailSettings
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, running
 from continuum.site import bring_up_to_date
 from records.database import Database
+from records.notices import A_PERSONS_WHEN_FAILED, A_PERSONS_WHEN_UNCERTAIN, LOST
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 DOMAIN = "clinic.example"
@@ -105,6 +107,22 @@ async def mailroom_built() -> AsyncIterator[Mailroom]:
             record = await Database.open(stack.dsn("app"), size=8)
             yield Mailroom(record, stack.stack.temporal_address, stack.dsn("app"), stack.dsn("owner"))
             await record.close()
+
+
+def post_of(record: Database, server: Server, *, retry: float = 0) -> Post:
+    """The loop that sends what is queued, with this mail server."""
+    return Post(record, mail_to(server), domain=DOMAIN, retry_seconds=retry)
+
+
+async def a_persons(record: Database, *notices: str) -> set[str]:
+    """Those of these notices that did not arrive and are for a person to deliver."""
+    rows = await record.fetch(
+        f"select n.id from continuum.notice n where n.id = any($3) and {LOST}",
+        A_PERSONS_WHEN_FAILED,
+        A_PERSONS_WHEN_UNCERTAIN,
+        list(notices),
+    )
+    return {row["id"] for row in rows}
 
 
 def mail_to(server: Server) -> Mail:

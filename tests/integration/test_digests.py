@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from activities.digests import CUT_OFF_SECONDS, GIVE_UP_SECONDS, Digests
-from activities.messages import MailMessages
-from activities.signatures import Delivery
 from channels.ids import MessageIds
-from tests.integration.post_office import DOMAIN, NOW, Mailroom, Server, mail_to, serving
+from tests.integration.post_office import DOMAIN, NOW, Mailroom, Server, mail_to, post_of, serving
 
 pytestmark = pytest.mark.xdist_group("mail")
 
@@ -160,11 +158,10 @@ async def test_it_waits_for_more_and_takes_along_what_came_later(mailroom: Mailr
     assert [letter["Subject"] for letter in smtp.letters] == ["2 tasks wait for you"]
 
 
-async def test_a_journeys_own_delivery_leaves_them_alone(mailroom: Mailroom, smtp: Server) -> None:
+async def test_the_post_leaves_them_alone(mailroom: Mailroom, smtp: Server) -> None:
     desk = await Desk(mailroom, "alone").opens()
     notice = await desk.reminded()
-    messages = MailMessages(mailroom.record, mail_to(smtp), domain=DOMAIN, alarm_address="a@clinic.example")
-    assert await messages.deliver(Delivery(journey="j", tenant="clinic", ids=(notice,))) == ()
+    await post_of(mailroom.record, smtp).once()
     assert smtp.stored == []
     assert (await mailroom.row(notice))["status"] == "queued"
 

@@ -12,7 +12,6 @@ import asyncpg
 import pytest
 
 from activities.messages import MailMessages
-from activities.signatures import Delivery
 from care.actor import Actor
 from care.directory import Directory, resolve
 from care.notice import Notice
@@ -234,13 +233,13 @@ class TestDelivery:
     """What is told to whom is decided when it is sent, by the care time of the notice."""
 
     @pytest.fixture
-    def messages(self, town: Town) -> MailMessages:
+    def alarms(self, town: Town) -> MailMessages:
         stack = town.stack.stack
         settings = MailSettings(host=stack.smtp_host, port=stack.smtp_port, sender="continuum@clinic.example")
         return MailMessages(town.database, Mail(settings), domain="clinic.example", alarm_address="last@clinic.example")
 
     async def sent(
-        self, office: Office, messages: MailMessages, audience: str, at: datetime, clinic: str = "main"
+        self, office: Office, audience: str, at: datetime, clinic: str = "main"
     ) -> tuple[dict[str, Any], list[str]]:
         """The notice's row after it was sent, and to which addresses."""
         journey = f"j{secrets.token_hex(6)}"
@@ -255,17 +254,19 @@ class TestDelivery:
             " values ($1, $2, $3, $4, 'task_due', $5, $6, '')",
             *(notice, journey, office.tenant, audience, {"task": "answer_referral", "due": "2027-02-01T10:00"}, at),
         )
-        await messages.deliver(Delivery(journey=journey, tenant=office.tenant, ids=(notice,)))
-        row = await office.town.database.row("select * from continuum.notice where id = $1", notice)
+
+        async def ended() -> dict[str, Any] | None:
+            row = await office.town.database.row("select * from continuum.notice where id = $1", notice)
+            return dict(row) if row is not None and row["status"] not in ("queued", "sending") else None
+
+        row: dict[str, Any] | None = await until(ended)
         assert row is not None
-        return dict(row), self.letters(office, journey)
+        return row, self.letters(office, journey)
 
     def letters(self, office: Office, journey: str) -> list[str]:
         return [to for m in read_mail(office.town.stack.folder.mail) if journey in m.body for to in m.to]
 
-    async def test_a_mailbox_a_delegate_one_on_call_and_a_clinics_own_team(
-        self, office: Office, messages: MailMessages
-    ) -> None:
+    async def test_a_mailbox_a_delegate_one_on_call_and_a_clinics_own_team(self, office: Office) -> None:
         await office.apply(two_clinics())
         await office.run("absence", "add", "p-supervisor", "--from", "2027-02-01", "--delegate", "p-front-desk")
         await office.run("on-call", "add", "p-on-call", "--from", "2027-02-01", "--until", "2027-02-01")
@@ -287,18 +288,18 @@ class TestDelivery:
                 "p-gone is not in the directory: the clinic's lead",
             ),
         ):
-            row, letters = await self.sent(office, messages, audience, MONDAY + timedelta(days=days), clinic)
+            row, letters = await self.sent(office, audience, MONDAY + timedelta(days=days), clinic)
             assert letters == [address], (audience, row)
             assert (row["status"], row["resolved_to"], row["resolved_why"]) == ("sent", to, why)
 
     async def test_without_any_directory_it_fails_with_a_reason(
-        self, office: Office, messages: MailMessages, monkeypatch: pytest.MonkeyPatch
+        self, office: Office, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         office.tenant = f"nobody_{secrets.token_hex(4)}"
-        row, letters = await self.sent(office, messages, "queue:triage", MONDAY)
+        row, letters = await self.sent(office, "queue:triage", MONDAY)
         assert (row["status"], row["reason"], row["resolved_to"], letters) == ("failed", "no address", None, [])
 
-    async def test_an_alarm_goes_to_whoever_is_on_call(self, office: Office, messages: MailMessages) -> None:
+    async def test_an_alarm_goes_to_whoever_is_on_call(self, office: Office, alarms: MailMessages) -> None:
         await office.run("on-call", "add", "p-on-call", "--from", "2027-02-01", "--until", "2027-02-01")
         for hours, address, to in (
             (0, "omar@clinic.example", "person:p-on-call"),
@@ -312,7 +313,7 @@ class TestDelivery:
                 facts={"urgency": "E0", "stage": "Therapy"},
                 send_after=MONDAY + timedelta(hours=hours),
             )
-            assert await messages.alarm(alarm, office.tenant) == "sent"
+            assert await alarms.alarm(alarm, office.tenant) == "sent"
             assert self.letters(office, journey) == [address]
             row = await office.town.database.row("select * from continuum.notice where id = $1", alarm.id)
             assert row is not None

@@ -11,11 +11,11 @@ import pytest
 
 from activities.digests import Digests
 from activities.messages import MailMessages
-from activities.signatures import Delivery
+from care.notice import Notice
 from channels.mail import Letter
 from channels.templates import LANGUAGES
 from channels.templates.fill import plain
-from tests.integration.post_office import DOMAIN, NOW, Mailroom, Server, mail_to
+from tests.integration.post_office import DOMAIN, NOW, Mailroom, Server, a_persons, mail_to, post_of
 
 pytestmark = pytest.mark.xdist_group("mail")
 
@@ -226,7 +226,10 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_texts_are_text(mailroom: Mailroom, smtp: Server, language: str) -> None:
-    messages = MailMessages(mailroom.record, mail_to(smtp), domain=DOMAIN, alarm_address=f"alarm@{DOMAIN}")
+    post, alarms = (
+        post_of(mailroom.record, smtp),
+        MailMessages(mailroom.record, mail_to(smtp), domain=DOMAIN, alarm_address=f"alarm@{DOMAIN}"),
+    )
     digests = Digests(mailroom.record, mail_to(smtp), domain=DOMAIN, after_seconds=0)
     for text in STRINGS if language == "en" else STRINGS[::4]:
         stored = text.replace("\x00", "")
@@ -236,13 +239,21 @@ async def test_texts_are_text(mailroom: Mailroom, smtp: Server, language: str) -
             await tell(mailroom, number, "referrer", "referral_answer", answer="declined", reason=stored),
             await tell(mailroom, number, "referrer", "summary_ready", document=stored),
             await tell(mailroom, number, "referrer", "journey_news", news=stored),
-            await tell(mailroom, number, f"person:{number}", "red_flag_alarm", urgency=stored),
         ]
+        alarm = Notice(
+            id=f"{number}:alarm:ces:1",
+            to=f"person:{number}",
+            template="red_flag_alarm",
+            facts={"urgency": stored},
+            send_after=NOW,
+        )
         for _ in range(2):
             await tell(mailroom, number, f"person:{number}", "task_due", True, task=stored, due=stored)
         smtp.stored.clear()
         smtp.recipients.clear()
-        assert await messages.deliver(Delivery(journey=str(number), tenant="clinic", ids=tuple(ids))) == ()
+        await alarms.alarm(alarm, "clinic")
+        await post.once()
+        assert await a_persons(mailroom.record, *ids) == set()
         await digests.once()
         readers = [f"{who}-{number}@x.example" for who in "prrrss"]
         assert sorted(smtp.recipients) == readers, "to those who should read it, and to nobody else"
@@ -259,7 +270,6 @@ async def test_texts_are_text(mailroom: Mailroom, smtp: Server, language: str) -
 
 
 async def test_an_address_is_one_reader_or_none(mailroom: Mailroom, smtp: Server) -> None:
-    messages = MailMessages(mailroom.record, mail_to(smtp), domain=DOMAIN, alarm_address=f"alarm@{DOMAIN}")
     for address in ADDRESSES:
         number = await someone(mailroom, "Ann", "en")
         await mailroom.record.execute(
@@ -268,12 +278,14 @@ async def test_an_address_is_one_reader_or_none(mailroom: Mailroom, smtp: Server
         notice = await tell(mailroom, number, "referrer", "journey_news", news="resumed")
         smtp.stored.clear()
         smtp.recipients.clear()
-        lost = await messages.deliver(Delivery(journey=str(number), tenant="clinic", ids=(notice,)))
+        await post_of(mailroom.record, smtp).once()
         if smtp.recipients:
             assert smtp.recipients == [address]
             checked(smtp.letters[0], address)
         else:
-            assert lost == (notice,), "a person delivers what has no address to go to"
+            assert await a_persons(mailroom.record, notice) == {notice}, (
+                "a person delivers what has no address to go to"
+            )
         assert "evil@x.example" not in smtp.recipients
 
 

@@ -149,7 +149,7 @@ async def settled(database: Database) -> None:
         sql = "select not exists (select 1 from continuum.notice where status in ('queued', 'sending') and not digest)"
         return bool(await patiently(lambda: database.value(sql))) or None
 
-    await eventually(quiet, timeout=60)
+    await eventually(quiet, timeout=180)  # an attempt that was cut off is known as such after minutes
 
 
 async def check(record: dict[str, Any], story: Story, letters: Counter[str]) -> None:

@@ -279,7 +279,7 @@ async def test_twenty_kills_some_of_them_between_commit_and_acceptance(
         assert (len(cast.players), storm.kills) == (JOURNEYS, KILLS)
         assert len(set(storm.between)) >= AT_LEAST_BETWEEN, "the storm missed the moment that it is about"
         assert sum(asked.unconfirmed[what] > 0 for what in storm.between) >= 1, "nobody had to ask again"
-        await until(lambda: nothing_on_its_way(house.database), seconds=120)
+        await until(lambda: nothing_on_its_way(house.database), seconds=180)
         for player, script in cast.players:
             check(player.name, await player.record(), script, asked)
         check_letters(house, [await player.record() for player, _ in cast.players])

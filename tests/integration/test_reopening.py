@@ -17,7 +17,7 @@ from continuum.demo.stories import intake
 from gateway.acting import ActionRefused
 from gateway.merging import merge_of_journeys
 from gateway.reopening import reopen
-from records import journeys
+from records import doctor, journeys
 from tests.conftest import House
 from tests.integration.conftest import Town
 from tests.integration.tools import one_line, until
@@ -115,7 +115,7 @@ async def test_what_cannot_be_reopened_says_why(house: House) -> None:
 
 
 async def test_a_message_lost_after_the_closing_leaves_the_way_back_open(house: House) -> None:
-    """The referrer has no address: that the answer did not arrive is written down after the closing."""
+    """The referrer has no address. A closed journey cannot be told; its row says so, and the doctor names it."""
     player = house.player("declined by mistake")
     letter = json.loads(referrals.back_pain())
     letter["contained"][1].pop("telecom")
@@ -123,7 +123,9 @@ async def test_a_message_lost_after_the_closing_leaves_the_way_back_open(house: 
     await player.act("decline", reason="no_capacity")
     await player.until_closed()
     closed = await player.record()
-    assert closed["journal"][-1]["kind"] == "undelivered"
+    assert [(n["status"], n["reason"]) for n in closed["notices"] if not n["digest"]] == [("failed", "no address")]
+    (lost,) = [w for w in await doctor.waiting(house.database, seconds=0) if w.kind == "notice_lost"]
+    assert lost.journey == player.journey
     answer = await again(house, player.journey, "reopen-1", reason="closed_by_mistake")
     assert (answer.seq, answer.stage, answer.status) == (closed["seq"] + 1, Stage.INTAKE, "open")
     await player.act("withdraw", reason="duplicate_referral")

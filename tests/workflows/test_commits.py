@@ -6,7 +6,6 @@ import asyncio
 import time
 
 import pytest
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from continuum.demo import referrals as letters
@@ -50,14 +49,10 @@ def test_a_decision_is_written_in_its_workflow_task_unless_it_closes_the_journey
     """Local activities leave a marker; what must be durable first, and what an alarm must not wait for, does not."""
     for played in season.played.values():
         regular = [event for run in played.runs for event in run.events if _activity(event) == "persist"]
-        local = [event for run in played.runs for event in run.events if _is(event, "MARKER_RECORDED")]
+        local = [command for run in played.runs for command in commands(run) if command == "local activity persist"]
         assert len(local) + len(regular) == len(season.statements[played.player.journey])
         alarmed = any(_activity(event) == "alarm" for run in played.runs for event in run.events)
         assert len(regular) > 1 if alarmed else len(regular) == 1, played.player.name
-
-
-def _is(event: HistoryEvent, kind: str) -> bool:
-    return EventType.Name(event.event_type).endswith(kind)
 
 
 def _activity(event: HistoryEvent) -> str:

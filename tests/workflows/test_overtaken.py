@@ -21,11 +21,13 @@ from care.steps import referral as answering
 from continuum.demo import referrals as letters
 from continuum.demo.stories import nothing_found
 from continuum.doctor import histories
+from continuum.doctor.after_a_crash import AfterACrash
 from gateway.acting import ActionRefused
 from records import decisions, doctor
 from tests.conftest import House
 from tests.workflows import cast
 from tests.workflows.cast import Actor
+from tests.workflows.conftest import until
 
 Step = Callable[[Draft, Any], object]
 
@@ -158,3 +160,34 @@ async def test_a_place_taken_in_a_journey_that_is_closed_is_refused(house: House
 
     with pytest.raises(decisions.ActionReused):
         await decisions.commit(house.database, draft.commit().model_dump(mode="json"))
+
+
+async def test_a_worker_that_starts_tells_such_a_journey_to_look_at_the_record(house: House) -> None:
+    """Nobody decides anything: the clocks of the unheard decision run all the same."""
+    player = await cast.actor(house, "unheard start")
+    await player.refer(letters.back_pain())
+    action = asked(player, act.AskReferrer, "unheard-5", Stage.INTAKE, about="imaging")
+    row = await unheard(player, action, intake.ask_referrer)
+    assert (await in_temporal(player)).seq < row
+
+    await AfterACrash(house.client, house.database, again_after=0.1).once()
+
+    async def heard() -> bool:
+        return (await in_temporal(player)).seq == row
+
+    await until(heard)
+    assert "unheard-5" in (await in_temporal(player)).done
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()
+
+
+async def test_a_worker_that_starts_leaves_alone_what_temporal_knows(house: House) -> None:
+    player = await cast.actor(house, "heard start")
+    await player.refer(letters.back_pain())
+    before = (await player.handle.describe()).history_length
+
+    await AfterACrash(house.client, house.database, again_after=0.1).once()
+
+    assert (await player.handle.describe()).history_length == before
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -27,25 +28,24 @@ class Delivery:
     caller: Caller
     gateway: Gateway
     raw: bytes = field(repr=False)
+    sha256: str
+    """The digest by which these bytes are known again."""
     media_type: str
     received_at: datetime
     prefer: headers.Prefer
     idempotency_key: str | None
     request: Request = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """As they came; `headers.sent`."""
 
     @property
     def base(self) -> str:
         """Where our resources are, without a slash at the end."""
         return f"{self.gateway.settings.base_url}/fhir"
 
-    @property
-    def sha256(self) -> str:
-        """The digest by which these bytes are known again."""
-        return sha256(self.raw).hexdigest()
-
     def header(self, name: str) -> str | None:
-        """A header as it came."""
-        return self.request.headers.get(name)
+        """A header as it came, by its name in small letters."""
+        return self.headers.get(name)
 
     def envelope(
         self, kind: str, *, claimed: str = CLAIMED, key: str | None = None, source: str | None = None
@@ -66,22 +66,25 @@ class Delivery:
 
 async def receive(request: Request) -> Delivery:
     """Take the request in, as far as it may be as long as it is. Raises Problem (400, 413, 415)."""
-    kind = headers.media_type(request.headers.get("content-type"))
+    said = headers.sent(request)
+    kind = headers.media_type(said.get("content-type"))
+    raw = await _body(request, said.get("content-length", ""))
     return Delivery(
         caller=request.state.caller,
         gateway=gateway_of(request),
-        raw=await _body(request),
+        raw=raw,
+        sha256=sha256(raw).hexdigest(),
         media_type=kind,
         received_at=datetime.now(UTC),
-        prefer=headers.prefer(request.headers.get("prefer")),
-        idempotency_key=headers.idempotency_key(request.headers.get("idempotency-key")),
+        prefer=headers.prefer(said.get("prefer")),
+        idempotency_key=headers.idempotency_key(said.get("idempotency-key")),
         request=request,
+        headers=said,
     )
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, declared: str) -> bytes:
     """The bytes, and no more of them than a message may have: what is said of their number is not believed."""
-    declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:12]) > MAX_BYTES:
         raise too_large()
     parts: list[bytes] = []

@@ -7,8 +7,11 @@ types), RFC 9110 8.8.3 (entity tags), RFC 7240 (Prefer), and the httpapi working
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
+
+from fastapi import Request
 
 from gateway.answers import Problem
 
@@ -22,6 +25,12 @@ LONGEST_CRITERIA = 4_000
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _VERSION = re.compile(r'(?:W/)?"(\d{1,9})"')
 _TRACE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def sent(request: Request) -> Mapping[str, str]:
+    """The headers of a request by their names, of several of one name the first. To look for one among them takes
+    Starlette as long as to go through them all, and a write asks for seven."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
 
 
 def media_type(header: str | None) -> str:

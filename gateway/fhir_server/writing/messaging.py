@@ -29,6 +29,7 @@ from gateway.fhir_server.writing.naming import seen
 from gateway.fhir_server.writing.placing import ENDED, place
 from gateway.fhir_server.writing.refusing import refused
 from gateway.inbound import About, Ask, Noted, take_in
+from gateway.inbound.meaning import REQUEST_CANCELLATION
 
 KIND = "Bundle"
 CANCELLING = frozenset({"cancelled", "entered-in-error"})
@@ -95,7 +96,7 @@ async def _cancel(delivery: Delivery, message: Message, order: NamedOrder) -> An
     key = delivery.idempotency_key or transport_key_of(message, order, delivery.sha256)
     error = order.request.status == "entered-in-error" or any(t.status == "entered-in-error" for _, t in order.tasks)
     asked = Ask(
-        name="request_cancellation",
+        name=REQUEST_CANCELLATION,
         about=About(referral_id=name),
         data={"reason": "entered_in_error"} if error else {},
     )
@@ -112,7 +113,7 @@ async def _about_a_task(delivery: Delivery, message: Message) -> Answer:
         task = at.read(Task)
         if asks_to_abort(task) and task.focus is not None:
             about, _ = await seen(delivery, [("focus", task.focus)], f"{at.path}.focus")
-            settled = await ask(delivery, delivery.envelope(KIND), Ask(name="request_cancellation", about=about))
+            settled = await ask(delivery, delivery.envelope(KIND), Ask(name=REQUEST_CANCELLATION, about=about))
             answer = later(delivery, settled)
             return replace(answer, status=200, told="the request was taken to the journey") if settled.done else answer
     reason = "the message holds no order, and no Task (code abort) that asks to cancel one"

@@ -23,6 +23,7 @@ from gateway.fhir_server.writing.asking import ask, later
 from gateway.fhir_server.writing.delivery import CLAIMED, Delivery
 from gateway.fhir_server.writing.naming import journey_of, onlooker
 from gateway.inbound import About, Ask, NewReferral, Noted, Taken, take_in
+from gateway.inbound.meaning import REQUEST_CANCELLATION
 from records import locating, orders
 from records.audit import AuditEntry
 from records.orders import Standing
@@ -172,7 +173,7 @@ async def _own(delivery: Delivery, id_: str) -> Standing:
 
 async def _end(delivery: Delivery, found: Standing, node: Resource, key: str, data: dict[str, Any]) -> Answer:
     envelope = delivery.envelope(KIND, source=found.source, key=key)
-    asked = Ask(name="request_cancellation", about=About(journey=found.journey), data=data)
+    asked = Ask(name=REQUEST_CANCELLATION, about=About(journey=found.journey), data=data)
     settled = await ask(delivery, envelope, asked)
     if not settled.done:
         return later(delivery, settled)

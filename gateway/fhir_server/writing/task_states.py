@@ -16,6 +16,7 @@ from care.action import DeclineReason
 from care.steps.cancellations import NOT_BEGUN
 from gateway.fhir.models import CodeableConcept
 from gateway.fhir_server.profiles import STATES
+from gateway.inbound.meaning import REQUEST_CANCELLATION
 from records.orders import Standing
 
 Party = Literal["placer", "staff"]
@@ -83,9 +84,9 @@ def transition(
         return Illegal(_why(party, standing, wanted, open_))
     match wanted:
         case "cancelled":
-            return Asks("request_cancellation", {})
+            return Asks(REQUEST_CANCELLATION, {})
         case "entered-in-error":
-            return Asks("request_cancellation", {"reason": "entered_in_error"})
+            return Asks(REQUEST_CANCELLATION, {"reason": "entered_in_error"})
         case "completed":
             return Asks("confirm_receipt", {})
         case "accepted":

@@ -24,6 +24,7 @@ from gateway.fhir_server.writing.naming import journey_of, onlooker, ours, seen
 from gateway.fhir_server.writing.placing import alone, place
 from gateway.fhir_server.writing.task_states import ALL, Asks, Illegal, Party, Unchanged, transition
 from gateway.inbound import About, Ask, Noted, take_in
+from gateway.inbound.meaning import REQUEST_CANCELLATION
 from records import inbound, orders
 from records.orders import Standing
 
@@ -57,7 +58,7 @@ async def _abort(delivery: Delivery, task: Task, focus: Reference, path: str) ->
     if task.status != "requested":
         raise RefusedError("business-rule", "a request to cancel is new: status requested is wanted", f"{path}.status")
     about, _ = await seen(delivery, [("focus", focus), *(("basedOn", one) for one in task.based_on)], f"{path}.focus")
-    settled = await ask(delivery, delivery.envelope(KIND), Ask(name="request_cancellation", about=about))
+    settled = await ask(delivery, delivery.envelope(KIND), Ask(name=REQUEST_CANCELLATION, about=about))
     if not settled.done:
         return later(delivery, settled)
     return await _asked(delivery, settled, "the request to cancel was taken to the journey")

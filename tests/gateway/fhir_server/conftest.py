@@ -17,7 +17,6 @@ from fastapi import FastAPI
 from care.journey import Stage
 from continuum.demo import referrals, stories
 from continuum.demo.player import Player
-from gateway.access.authentication import NotAuthenticated
 from gateway.access.caller import Caller, CallerRole
 from gateway.access.guard import Access
 from gateway.access.settings import AccessSettings
@@ -29,25 +28,13 @@ from gateway.referring import meaning_of
 from records.clients import RegisteredClient, add
 from records.database import Database
 from tests.conftest import House
+from tests.gateway.known import Known
 
 BASE = "https://continuum.example"
 FHIR = f"{BASE}/fhir"
 TENANT = "clinic"
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "fhir"
 Resource = dict[str, Any]
-
-
-class Known:
-    """Knows tokens by heart."""
-
-    def __init__(self) -> None:
-        self.callers: dict[str, Caller] = {}
-
-    async def caller(self, token: str) -> Caller:
-        found = self.callers.get(token)
-        if found is None:
-            raise NotAuthenticated
-        return found
 
 
 @dataclass

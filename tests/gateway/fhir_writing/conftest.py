@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import httpx
@@ -14,35 +15,23 @@ from fastapi import FastAPI
 
 from gateway import answers
 from gateway.access import guard
-from gateway.access.authentication import NotAuthenticated
 from gateway.access.caller import Caller, CallerRole
+from gateway.access.edge import Edge
 from gateway.access.guard import Access
 from gateway.access.settings import AccessSettings
 from gateway.context import ConnectedTemporal, Gateway, GatewaySettings, TemporalAway
-from gateway.direct import Direct
+from gateway.direct import DirectlyReached
 from gateway.fhir_server import routes as reading
 from gateway.fhir_server.writing import routes
 from records.database import Database
 from tests.conftest import House
+from tests.gateway.known import Known
 
 BASE = "https://continuum.example"
 TENANT = "clinic"
 PLACER = "https://hospital.example.org/orders"
 MRN = "https://hospital.example.org/mrn"
 Resource = dict[str, Any]
-
-
-class Known:
-    """Knows tokens by heart."""
-
-    def __init__(self) -> None:
-        self.callers: dict[str, Caller] = {}
-
-    async def caller(self, token: str) -> Caller:
-        found = self.callers.get(token)
-        if found is None:
-            raise NotAuthenticated
-        return found
 
 
 class NoTemporal:
@@ -130,13 +119,13 @@ def built(house: House, known: Known, temporal: Any = None, database: Database |
         must_be_signed=False,
         access=AccessSettings(requests_per_minute=1_000_000),
     )
-    app = FastAPI(openapi_url=None)
+    app = DirectlyReached(openapi_url=None)
     app.state.gateway = Gateway(database or house.database, temporal or ConnectedTemporal(house.client), settings)
     answers.install(app)
     app.include_router(routes.router)
     app.include_router(reading.router)
-    app.add_middleware(Direct, routes=routes.router.routes)
     guard.install(app, app.state.gateway)
+    app.reach_directly(routes.router.routes, partial(Edge, https=True))
     cast(Access, app.state.access).authentication = known  # type: ignore[assignment]
     return app
 

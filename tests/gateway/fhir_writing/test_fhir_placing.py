@@ -19,7 +19,6 @@ from tests.gateway.fhir_writing.conftest import (
     BASE,
     PLACER,
     Door,
-    Known,
     NoTemporal,
     Resource,
     Sender,
@@ -28,6 +27,7 @@ from tests.gateway.fhir_writing.conftest import (
     opened,
     order,
 )
+from tests.gateway.known import Known
 
 CANARY = "Zyxwvut-Canary"
 JOURNEYS = "select count(*) from continuum.referral where tenant = 'clinic' and sender = $1"

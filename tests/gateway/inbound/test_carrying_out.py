@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from care.action import ACTIONS
+from care.action import ACTIONS, Answer
 from channels.mail import Mail
+from continuum.demo import referrals
+from continuum.demo.player import Player
+from continuum.demo.stories import intake
 from continuum.embedded.mail import read_mail
+from gateway.acting import ActionRefused, perform
 from gateway.context import ConnectedTemporal
 from gateway.fhir import IncomingReferral, read_referral
 from gateway.fhir.incoming import IncomingIdentifier
-from gateway.inbound import About, Ask, Asked, Envelope, NewReferral, Taken, take_in
+from gateway.inbound import About, Ask, Asked, Envelope, NewReferral, Taken, carrying_out, take_in
 from gateway.inbound import deeds as deeds_module
 from gateway.inbound.attention import Attention
 from gateway.inbound.carrying_out import POISONED_AFTER, WAITED_LONG_ENOUGH, attempt, carry_out
@@ -258,3 +263,111 @@ async def test_what_waits_in_vain_comes_before_a_person(house: House) -> None:
     await attempt(house.database, temporal, row.model_copy(update={"attempts": WAITED_LONG_ENOUGH}))
     assert (await settled(house, asked.asks[0])).status == "quarantined"
     assert "review_message" in {t["kind"] for t in await journeys.open_tasks(house.database, "clinic", journey)}
+
+
+async def test_what_no_journey_takes_any_more_is_told_to_the_team(house: House) -> None:
+    """Its journey closed before a person was asked: no task of it tells anybody."""
+    journey, _ = await refer(house)
+    await begun(house, journey)
+    taken_back = await ask(house, Ask(name="request_cancellation", about=About(journey=journey)))
+    assert (await settled(house, taken_back.asks[0])).status == "done"
+    data = {"number": f"AP-{number()}", "reason": "patient"}
+    asked = await ask(house, Ask(name="cancel_appointment", about=About(journey=journey), data=data))
+    temporal = ConnectedTemporal(house.client)
+    row = await carry_out(house.database, temporal, asked.asks[0])
+    assert row is not None
+    await attempt(house.database, temporal, row.model_copy(update={"attempts": WAITED_LONG_ENOUGH}))
+    row = await settled(house, asked.asks[0])
+    assert (row.status, row.code, row.journey) == ("quarantined", "business-rule", None)
+    assert journey in (row.reason or ""), "whoever is told sees whose it was"
+    assert asked.asks[0] in (await inbound.untold(house.database))["clinic"]
+    await Attention(house.database, Mail(house.settings.mail()), domain="clinic.example", every_seconds=60).once()
+    assert asked.asks[0] not in (await inbound.untold(house.database)).get("clinic", [])
+
+    # A person names the journey, which is closed: the team is told again.
+    assert await inbound.replay(house.database, "clinic", asked.asks[0], "p-coordinator", journey)
+    row = await inbound.ask(house.database, asked.asks[0])
+    assert row is not None
+    await attempt(house.database, temporal, row.model_copy(update={"attempts": WAITED_LONG_ENOUGH}))
+    assert (await settled(house, asked.asks[0])).journey is None
+    assert asked.asks[0] in (await inbound.untold(house.database))["clinic"]
+
+
+@dataclass
+class Interrupted:
+    """The way to the journeys, that fails now and then."""
+
+    refusals: list[tuple[str, str]]
+    """Names of actions, and the kind of refusal that each gets, once."""
+    sent: list[str] = field(default_factory=list)
+
+    async def perform(self, *arguments: Any, name: str, action_id: str, **more: Any) -> Answer:
+        if self.refusals and self.refusals[0][0] == name:
+            raise ActionRefused(self.refusals.pop(0)[1], "not this time")
+        self.sent.append(f"{name} {action_id}")
+        return await perform(*arguments, name=name, action_id=action_id, **more)
+
+
+async def treated(house: House, *, hour: int) -> tuple[Player, str, datetime]:
+    """Somebody in therapy, with a visit of theirs and another time for it, at an hour that no other test takes."""
+    player = house.player(f"moved-{number()}")
+    await player.refer(referrals.back_pain())
+    await intake(player, "low_back_pain")
+    starts_at = await player.book(after=await player.now() + timedelta(days=2))
+    (visit,) = [one for one in await player.part("visits") if one["status"] == "booked"]
+    return player, visit["id"], await player.slot(after=starts_at + timedelta(days=1), hour=hour)
+
+
+async def move(house: House, visit: str, to: datetime) -> tuple[AskRow, str]:
+    """A sender's appointment moved; how that ended."""
+    data = {"number": f"AP-{number()}", "starts_at": to.isoformat()}
+    asked = await ask(house, Ask(name="move_appointment", about=About(visit=visit), data=data))
+    return await settled(house, asked.asks[0]), asked.asks[0]
+
+
+async def test_a_moved_appointment_whose_journey_moves_in_between_is_booked_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its first action the journey stands otherwise: decided anew, the second would never come."""
+    player, visit, to = await treated(house, hour=13)
+    way = Interrupted([("book_visit", "StageMoved"), ("book_visit", "VersionMoved")])
+    monkeypatch.setattr(carrying_out, "perform", way.perform)
+    row, id_ = await move(house, visit, to)
+    assert (row.status, row.reason) == ("done", None)
+    assert sorted(set(way.sent)) == [f"book_visit {id_}.1", f"cancel_visit {id_}"]
+    visits = {one["id"]: one for one in await player.part("visits")}
+    assert visits.pop(visit)["status"] == "cancelled"
+    (booked,) = visits.values()
+    assert (booked["status"], booked["starts_at"]) == ("booked", to)
+
+
+async def test_nothing_of_it_done_it_is_decided_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, visit, to = await treated(house, hour=14)
+    way = Interrupted([("cancel_visit", "StageMoved")])
+    monkeypatch.setattr(carrying_out, "perform", way.perform)
+    decided: list[str] = []
+    deed = deeds_module.OF_A_JOURNEY["move_appointment"]
+
+    async def counted(*arguments: Any) -> Any:
+        decided.append("once")
+        return await deed(*arguments)
+
+    monkeypatch.setitem(deeds_module.OF_A_JOURNEY, "move_appointment", counted)
+    row, _ = await move(house, visit, to)
+    assert row.status == "done"
+    assert len(decided) == 2
+
+
+async def test_half_of_it_done_and_the_rest_refused_comes_before_a_person(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old visit is cancelled and no new one booked: no answer to a machine is enough."""
+    player, visit, to = await treated(house, hour=15)
+    way = Interrupted([("book_visit", "SlotTaken")])
+    monkeypatch.setattr(carrying_out, "perform", way.perform)
+    row, _ = await move(house, visit, to)
+    assert row.status == "quarantined"
+    assert row.reason == "only the first part of it could be done. book_visit: not this time"
+    tasks = await journeys.open_tasks(house.database, "clinic", row.journey or "")
+    assert "review_message" in {task["kind"] for task in tasks}
+    assert (await player.part("visits"))[0]["status"] == "cancelled"

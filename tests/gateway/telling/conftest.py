@@ -96,7 +96,7 @@ class Post:
             journey,
             status,
         )
-        for row in await notices.replies(self.record, "clinic", (reply,)):
+        for row in await notices.unwritten(self.record, [reply]):
             await notices.reply_ready(self.record, row["id"], task_of(row))
         return reply
 
