@@ -2,7 +2,7 @@
 
 As it comes, the SDK puts all that a workflow ever does into the trace of whoever started it, and that of a journey
 would go on for a year, over all its stages. Here an action's trace holds what the action came to: its handler, the
-decision written, the alarms and messages sent, the stage that it led to. What a stage does by its clocks is a trace of
+decision written, the alarms sent, the stage that it led to. What a stage does by its clocks is a trace of
 its own, with a link to the stage's beginning.
 
 Spans within a workflow have no length, since a replay may not depend on them; how long a decision took, those of update

@@ -43,6 +43,7 @@ from tests.integration.tools import ROOT, environment, process
 from tests.tools.collector import Collector
 from tests.tools.gateway_process import GatewayProcess
 from tests.tracing import conftest
+from tests.workflows.record_histories import FOLDER, load
 from workflows import connection
 from workflows.connection import STAGES, data_converter, workflow_runner
 
@@ -292,6 +293,8 @@ async def test_a_history_without_traces_replays_with(
         workflow_runner=workflow_runner(),
         interceptors=[JourneyTracing(provider.get_tracer("test"))],
     )
+    for stored in FOLDER.glob("*.json.gz"):
+        await replayer.replay_workflow(load(stored))
     found = 0
     async for run in house.client.list_workflows(f'WorkflowId = "{player.journey}"'):
         history = await house.client.get_workflow_handle(player.journey, run_id=run.run_id).fetch_history()
