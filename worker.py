@@ -38,6 +38,7 @@ from continuum.metrics.site import SiteMetrics
 from continuum.patience import leave_in_time, patiently
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
+from continuum.tracing.switch import open_tracing
 from gateway.context import ConnectedTemporal
 from gateway.hl7.telling import Hl7Answers
 from gateway.inbound.attention import Attention
@@ -213,10 +214,14 @@ async def _main() -> None:
     settings = settings_here()
     refuse_unsafe(settings, "worker")
     configure(settings.log_level)
+    tracing = open_tracing(settings.traces_endpoint, "worker")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(settings, stop)
+    try:
+        await run(settings, stop)
+    finally:
+        tracing.close()
 
 
 def main() -> int:

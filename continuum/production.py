@@ -46,6 +46,7 @@ def faults(
     yield from _temporal_faults(temporal, plain)
     if not settings.pathways_must_be_signed:
         yield "CONTINUUM_PATHWAYS_MUST_BE_SIGNED is false: no draft is for a patient"
+    yield from _trace_faults(settings, plain)
     yield from _worker_faults(settings, plain) if part == "worker" else _gateway_faults(settings)
 
 
@@ -71,6 +72,12 @@ def _temporal_faults(temporal: ClientConfigProfile, plain: frozenset[str]) -> It
         yield "TEMPORAL_ADDRESS is reached without TLS: set TEMPORAL_TLS_SERVER_CA_CERT_PATH"
     if temporal.api_key is None and (temporal.tls is None or temporal.tls.client_cert is None):
         yield "Temporal is not told who we are: set TEMPORAL_TLS_CLIENT_CERT_PATH and its key, or TEMPORAL_API_KEY"
+
+
+def _trace_faults(settings: Settings, plain: frozenset[str]) -> Iterator[str]:
+    to = urlsplit(settings.traces_endpoint or "")
+    if to.scheme == "http" and not (_is_here(to.hostname or "") or to.hostname in plain):
+        yield "CONTINUUM_TRACES_ENDPOINT does not begin with https://: who did what and when is read on the way"
 
 
 def _worker_faults(settings: Settings, plain: frozenset[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -72,6 +73,8 @@ class Settings(BaseSettings):
     tenant: str = "clinic"
     metrics_address: str | None = None
     """`host:port` where Prometheus finds this process's metrics; None: nowhere."""
+    traces_endpoint: str | None = None
+    """The URL to which spans are posted (OTLP over HTTP, `http://127.0.0.1:4318/v1/traces`); None: no traces."""
     backup_folder: Path | None = None
     """Where the backups of this site arrive, should somebody watch their age."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -105,6 +108,13 @@ class Settings(BaseSettings):
     def _are_host_ports(cls, text: str) -> str:
         read_host_ports(text)
         return text
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _is_a_url(cls, url: str | None) -> str | None:
+        if url is not None and not (url.startswith(("http://", "https://")) and _host_of(url)):
+            raise ValueError("a URL as http://127.0.0.1:4318/v1/traces is wanted")
+        return url
 
     @field_validator("oidc_algorithms")
     @classmethod
@@ -149,6 +159,14 @@ def settings_here() -> Settings:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         raise StackError(f"CONTINUUM_{name} is set wrongly: {first['msg']}") from None
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        return parts.hostname if parts.port is None or parts.port else None
+    except ValueError:
+        return None
 
 
 def _secret(path: Path | None) -> str | None:

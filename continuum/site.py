@@ -15,6 +15,7 @@ from continuum import directory_file
 from continuum.embedded.folder import Folder, Stack, StackError, read_stack
 from continuum.embedded.postgres import database_url
 from continuum.settings import Settings, settings_here
+from continuum.tracing.switch import open_tracing
 from records import directory
 from records.database import Database, DatabaseAway
 from records.migrate import MigrationError, migrate
@@ -78,6 +79,7 @@ async def site(folder: Path | None) -> AsyncIterator[Site]:
         database = await Database.open(url, password=password, size=4)
     except DatabaseAway:
         raise StackError("PostgreSQL cannot be reached; is the stack up? (continuum up)") from None
+    tracing = open_tracing(settings.traces_endpoint, "cli")
     try:
         clinic = await directory.clinic_of(database, settings.tenant)
         must_be_signed = settings.pathways_must_be_signed if stack is None else False
@@ -85,6 +87,7 @@ async def site(folder: Path | None) -> AsyncIterator[Site]:
             settings.tenant, clinic.timezone if clinic else "UTC", database, address, stack, state, must_be_signed
         )
     finally:
+        tracing.close()
         await database.close()
 
 

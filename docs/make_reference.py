@@ -112,6 +112,8 @@ SETTINGS = {
     "oidc_algorithms": "how its tokens may be signed",
     "tenant": "which provider this is; a name in every row",
     "metrics_address": "`host:port` where Prometheus finds the metrics of this process ([how](../monitoring.md))",
+    "traces_endpoint": "the URL to which this process posts its traces, as `http://127.0.0.1:4318/v1/traces` (none: no "
+    "traces; [how](../monitoring.md#tracing))",
     "backup_folder": "a folder of backups whose age the worker's metrics say",
     "log_level": "what is logged",
 }

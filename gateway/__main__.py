@@ -24,6 +24,7 @@ from continuum.metrics.site import PoolMetrics
 from continuum.patience import leave_in_time, patiently
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
+from continuum.tracing.switch import open_tracing
 from gateway.access.keyring import KeyFileWrong
 from gateway.context import Gateway, GatewaySettings, LazyTemporal
 from gateway.hl7.listener import serve_mllp
@@ -165,10 +166,14 @@ def _settings() -> Settings:
 async def _main() -> None:
     settings = _settings()
     configure(settings.log_level)
+    tracing = open_tracing(settings.traces_endpoint, "gateway")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(settings, stop)
+    try:
+        await run(settings, stop)
+    finally:
+        tracing.close()
 
 
 def main() -> int:

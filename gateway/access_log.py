@@ -48,7 +48,7 @@ class AccessLog:
             await self._app(scope, receive, noted)
         finally:
             seconds = time.perf_counter() - began
-            method, route = _method(scope), _template(scope)
+            method, route = method_of(scope), template_of(scope)
             _write(scope, method, route, status, seconds)
             self._measures.request(method, route, status, seconds)
 
@@ -68,12 +68,13 @@ def _write(scope: Scope, method: str, route: str, status: int, seconds: float) -
     log.handle(logging.LogRecord(NAME, logging.INFO, __file__, 0, line, None, None))
 
 
-def _method(scope: Scope) -> str:
+def method_of(scope: Scope) -> str:
+    """One of the methods there are, or `other`."""
     method: str = scope["method"]
     return method if method in METHODS else "other"
 
 
-def _template(scope: Scope) -> str:
+def template_of(scope: Scope) -> str:
     """The route's path with names in place of values; FastAPI keeps that of an included router apart."""
     found = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     return getattr(found, "path", NO_ROUTE)

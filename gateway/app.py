@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from gateway import answers, health
 from gateway.access import guard, oauth
@@ -18,6 +19,9 @@ from gateway.staff import routes as staff
 from gateway.staff.pages import answering, start
 
 TITLE = "Continuum"
+NOT_ITS_OWN: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI writes paths and queries as they were sent into its spans, and its logs hold exceptions: patients' data. With
+variables that others set for a whole machine it would begin by itself. Ours are in `continuum/tracing`."""
 
 
 def create_app(gateway: Gateway) -> FastAPI:
@@ -28,6 +32,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        telemetry=NOT_ITS_OWN,
     )
     app.state.gateway = gateway
     answers.install(app)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from hashlib import sha256
 from typing import Any
 
@@ -24,6 +24,7 @@ from care.caseload import Adoption
 from care.journey import Journey, Stage
 from care.referral import Referral
 from gateway.matching import matched
+from gateway.spans import spans
 from records import notices, patients, referrals
 from records.database import Database
 from workflows import attributes
@@ -86,7 +87,9 @@ class Relay:
         if not waiting.matched:
             referral = matched(referral, waiting.codes, waiting.texts, must_be_signed=self._must_be_signed)
         journey = Journey(id=waiting.journey, tenant=waiting.tenant, stage=stage, referral=referral, adoption=adoption)
-        with suppress(WorkflowAlreadyStartedError):
+        # A caseload that is taken over was no message.
+        sent = nullcontext() if adoption else spans().later(journey.id, "Begin", journey=journey.id)
+        with sent, suppress(WorkflowAlreadyStartedError):
             await self._client.start_workflow(
                 stage.value,
                 journey,
@@ -106,7 +109,8 @@ class Relay:
     async def _note_amendment(self, inbound: str, journey: str, tenant: str) -> None:
         handle, expected = await self._found(journey)
         action = act.NoteAmendment(action_id=f"amendment-{inbound}", actor=system(tenant), expected=expected)
-        with suppress(WorkflowUpdateFailedError):  # the stage has just changed: the next round tries again
+        # Where it fails, the stage has just changed: the next round tries again.
+        with spans().later(inbound, "CarryOut:note_amendment", journey=journey), suppress(WorkflowUpdateFailedError):
             await handle.execute_update("note_amendment", action, id=action.action_id)
 
     async def _note_merge(self, merged: patients.ToNote) -> None:

@@ -29,6 +29,7 @@ from gateway.access_log import AccessLog
 from gateway.app import create_app
 from gateway.context import Gateway
 from gateway.limits import Bounds, RequestLimits
+from gateway.spans import spans
 
 log = structlog.get_logger(__name__)
 
@@ -104,10 +105,10 @@ class Address:
 
 
 def application(gateway: Gateway, bounds: Bounds | None = None) -> ASGIApp:
-    """The application as it is served: with its limits and its log."""
+    """The application as it is served: with its limits, its log, and its traces where there are any."""
     app = create_app(gateway)
     limits.install(app)
-    return AccessLog(RequestLimits(app, bounds or Bounds()), gateway.measures)
+    return spans().requests(AccessLog(RequestLimits(app, bounds or Bounds()), gateway.measures))
 
 
 async def serve_http(

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.common import MetricMeter
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter
@@ -82,7 +82,13 @@ async def connect(address: str | None = None, *, namespace: str | None = None, l
     if namespace is not None:
         config["namespace"] = namespace
     config.setdefault("target_host", "127.0.0.1:7233")
-    return await Client.connect(**config, data_converter=data_converter(), runtime=_runtime_once(), lazy=lazy)
+    return await Client.connect(
+        **config,
+        data_converter=data_converter(),
+        interceptors=list(_INTERCEPTORS),
+        runtime=_runtime_once(),
+        lazy=lazy,
+    )
 
 
 def measured(address: str, buckets: Mapping[str, Sequence[float]]) -> MetricMeter:
@@ -103,6 +109,12 @@ def measured(address: str, buckets: Mapping[str, Sequence[float]]) -> MetricMete
     return _RUNTIME[0].metric_meter
 
 
+def traced(interceptor: Interceptor | None) -> None:
+    """Let the clients that are made from now on, and their workers, tell of what they do; None: no more."""
+    _INTERCEPTORS[:] = [] if interceptor is None else [interceptor]
+
+
+_INTERCEPTORS: list[Interceptor] = []
 _RUNTIME: list[Runtime] = []
 
 

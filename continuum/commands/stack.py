@@ -16,6 +16,7 @@ from continuum.embedded.folder import Stack
 from continuum.embedded.ports import Ports
 from continuum.settings import settings_here
 from continuum.site import DEFAULT_FOLDER, bring_up_to_date
+from continuum.tracing.switch import asked_for
 
 NewDir = Annotated[
     Path | None,
@@ -58,8 +59,8 @@ def up(
             sign_in=sign_in_port,
         ),
         migrate=bring_up_to_date,
-        worker_env={},
-        gateway_env={},
+        worker_env=asked_for(),
+        gateway_env=asked_for(),
         time_skipping=time_skipping,
     )
 

@@ -9,6 +9,7 @@ import structlog
 
 from gateway.context import Temporal
 from gateway.inbound.carrying_out import attempt
+from gateway.spans import spans
 from records import inbound
 from records.database import Database
 
@@ -48,7 +49,8 @@ class AskRelay:
         async def lane(asks: list[inbound.AskRow]) -> None:
             async with slots:
                 for ask in asks:
-                    await attempt(self._database, self._temporal, ask)
+                    with spans().later(str(ask.inbound), f"CarryOut:{ask.name}", ask=ask.id):
+                        await attempt(self._database, self._temporal, ask)
 
         await asyncio.gather(*(lane(asks) for asks in lanes.values()))
         return bool(due)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from care.referral import Referral
 from gateway.inbound.ages import age_in_years
 from gateway.inbound.meaning import Ask, Asked, Envelope, Meaning, NewReferral, Noted, Refused
+from gateway.spans import spans
 from records import inbound
 from records.audit import AuditEntry
 from records.database import Database
@@ -24,6 +25,8 @@ WORDS: dict[inbound.Outcome, str] = {
     "amendment": "the same referral with other content; kept for a person to review",
     "conflict": CONFLICT,
 }
+CONTINUED = ("accepted", "asked", "amendment")
+"""Of these something comes later."""
 Said = Callable[[str], AuditEntry | None]
 """What the audit is to say of a journey that begins."""
 _SEXES: dict[str, Literal["male", "female"]] = {"male": "male", "female": "female"}
@@ -55,6 +58,10 @@ async def take_in(database: Database, envelope: Envelope, meaning: Meaning, *, a
     """
     message = message_of(envelope, meaning, audit)
     stored = await inbound.take_in(database, message, envelope.raw)
+    if stored.outcome in CONTINUED:
+        # A journey that begins is found by its own id; all else that comes of a message, by the message's.
+        began = stored.journey if stored.outcome == "accepted" and stored.journey else str(stored.inbound)
+        spans().taken_in(began, protocol=envelope.protocol, outcome=stored.outcome, since=envelope.received_at)
     refused = message.outcome == "refused"
     return Taken(
         outcome=stored.outcome,

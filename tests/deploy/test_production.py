@@ -64,6 +64,8 @@ def test_what_is_safe_is_let_through(part: Part) -> None:
         ("worker", {"database_url": "postgresql://app:secret@127.0.0.1/continuum"}, "holds a password"),
         ("worker", {"pathways_must_be_signed": False}, "PATHWAYS_MUST_BE_SIGNED"),
         ("worker", {"smtp_tls": "none"}, "CONTINUUM_SMTP_TLS"),
+        ("worker", {"traces_endpoint": "http://collector:4318/v1/traces"}, "CONTINUUM_TRACES_ENDPOINT"),
+        ("gateway", {"traces_endpoint": "http://collector:4318/v1/traces"}, "CONTINUUM_TRACES_ENDPOINT"),
         ("worker", {"smtp_from": "continuum@clinic.example"}, "CONTINUUM_SMTP_FROM"),
         ("worker", {"alarm_address": "on-call@example.org"}, "CONTINUUM_ALARM_ADDRESS"),
         ("gateway", {"pathways_must_be_signed": False}, "PATHWAYS_MUST_BE_SIGNED"),
@@ -118,9 +120,15 @@ def test_this_machine_needs_no_encryption(url: str) -> None:
     assert found("worker", database_url=url) == ""
 
 
+@pytest.mark.parametrize("to", ["https://collector.clinic.net/v1/traces", "http://127.0.0.1:4318/v1/traces"])
+def test_traces_may_go_encrypted_or_stay_here(to: str) -> None:
+    assert found("worker", traces_endpoint=to) == ""
+
+
 def test_hosts_on_a_network_of_this_machine_alone_are_named() -> None:
     plain = {
-        "plaintext_hosts": "temporal db mail",
+        "plaintext_hosts": "temporal db mail collector",
+        "traces_endpoint": "http://collector:4318/v1/traces",
         "database_url": "postgresql://app@db/continuum",
         "smtp_host": "mail",
         "smtp_tls": "none",
