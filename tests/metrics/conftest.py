@@ -108,6 +108,10 @@ async def _watched() -> AsyncIterator[Watched]:
             await player.refer(referrals.back_pain())
             await stories.intake(player, "low_back_pain")
             await player.until_stage(Stage.THERAPY)
+            leaving = player.companion("watched end")
+            await leaving.refer(referrals.knee_replacement())
+            await leaving.act("withdraw", reason="found_elsewhere")  # what ends a journey, a regular activity writes
+            await leaving.until_closed()
             address = stack.stack.hl7_address
             assert address is not None
             for message in ("ref_i12_v2_5_1", "refused_type", "adt_a08_update"):
