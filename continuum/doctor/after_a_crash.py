@@ -55,3 +55,11 @@ class AfterACrash:
             if mismatch.journey is not None:
                 await self._client.get_workflow_handle(mismatch.journey).signal("look_at_record")
                 log.warning("journey_was_behind", journey=mismatch.journey, detail=mismatch.detail)
+                await doctor.repaired(
+                    self._database,
+                    tenant=mismatch.tenant,
+                    journey=mismatch.journey,
+                    kind=mismatch.kind,
+                    detail=mismatch.detail,
+                    done="told it to look at the record",
+                )

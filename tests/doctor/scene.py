@@ -20,6 +20,7 @@ from continuum.demo.player import Player
 from continuum.demo.stories import nothing_found
 from continuum.embedded.supervisor import Options, Supervisor, running
 from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
+from records import doctor
 from records.database import Database
 from tests.integration.tools import PATIENT, Ran, message, order, process, until
 from workflows.connection import connect
@@ -73,6 +74,10 @@ class Scene:
         ran = await process("doctor", "--json", "--dir", self.folder, "--wait", "1.5", *options)
         assert ran.code in (0, 1), ran
         return ran, ran.json["mismatches"]
+
+    async def told_to_look(self) -> list[dict[str, Any]]:
+        """Journeys that a worker, when it started, found behind and told so."""
+        return [r for r in await doctor.repairs(self.database) if r["done"].startswith("told it to look")]
 
     async def rows(self, table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
         found = await self.database.fetch(f"select {columns} from continuum.{table} order by {order}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -36,12 +37,9 @@ def messages(database: Database, server: Server) -> MailMessages:
     return MailMessages(database, mail_to(server), domain="clinic.example", alarm_address="on-call@clinic.example")
 
 
-_numbers = iter(range(1, 10_000))
-
-
 async def queue(database: Database, email: str, template: str = "visit_booked") -> str:
     """A notice that waits for its letter."""
-    number = next(_numbers)
+    number = secrets.token_hex(4)
     notice, desk = NOTICE.format(number), f"desk_{number}"
     await database.execute(
         "insert into continuum.queue (tenant, id, name, mailbox) values ('clinic', $1, 'Desk', $2)", desk, email

@@ -124,7 +124,8 @@ async def test_a_message_lost_after_the_closing_leaves_the_way_back_open(house: 
     await player.until_closed()
     closed = await player.record()
     assert [(n["status"], n["reason"]) for n in closed["notices"] if not n["digest"]] == [("failed", "no address")]
-    (lost,) = [w for w in await doctor.waiting(house.database, seconds=0) if w.kind == "notice_lost"]
+    waiting = await doctor.waiting(house.database, seconds=0)
+    (lost,) = [w for w in waiting if w.kind == "notice_lost" and w.journey == player.journey]
     assert lost.journey == player.journey
     answer = await again(house, player.journey, "reopen-1", reason="closed_by_mistake")
     assert (answer.seq, answer.stage, answer.status) == (closed["seq"] + 1, Stage.INTAKE, "open")

@@ -138,7 +138,7 @@ async def test_activities_in_another_order_are_found_and_named(build: Callable[.
     assert (ran.code, ran.err) == (1, "")
     wedged = by_journey(ran, "wedged")
     assert wedged[journeys_open.alarmed]["stage"] == "Intake"
-    assert "alarm" in wedged[journeys_open.alarmed]["why"]
+    assert "persist" in wedged[journeys_open.alarmed]["why"]
     assert not {journeys_open.intake, journeys_open.therapy} & set(wedged)
 
 

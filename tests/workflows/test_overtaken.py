@@ -177,6 +177,7 @@ async def test_a_worker_that_starts_tells_such_a_journey_to_look_at_the_record(h
 
     await until(heard)
     assert "unheard-5" in (await in_temporal(player)).done
+    assert [r["kind"] for r in await doctor.repairs(house.database, player.journey)] == ["workflow_behind"]
     await player.act("withdraw", reason="found_elsewhere")
     await player.until_closed()
 
