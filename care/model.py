@@ -7,8 +7,14 @@ from datetime import date, datetime, time
 from functools import cache
 from typing import Annotated, Any, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, StringConstraints, model_serializer
-from pydantic_core import PydanticUndefined
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 
 class _Value(BaseModel):
@@ -81,37 +87,39 @@ class Sparse(State):
     """State of which there is much and most of it usual: what is as usual is not written down."""
 
     @model_serializer(mode="wrap")
-    def _unusual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_usual(self, write)
+    def _unusual(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        return _without_usual(self, write, info)
 
 
 class Brief(Strict):
     """Written by a person, and carried by every journey: what is as usual is not written down."""
 
     @model_serializer(mode="wrap")
-    def _unusual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_usual(self, write)
+    def _unusual(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        return _without_usual(self, write, info)
 
 
-def _without_usual(model: BaseModel, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """A field is written under its own name, or under its alias where the writer asks for that."""
+def _without_usual(model: BaseModel, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+    """A field is written under its own name, or under its alias where the writer asks for that.
+
+    Values are written as their types say, so that no field of such a model may have a serializer of its own. Where
+    fields are chosen by the writer, `write` knows which.
+    """
     values = model.__dict__
-    written: dict[str, Any] = write(model)
-    for name, alias, usual in _usual(type(model)):
-        if values[name] == usual:
-            written.pop(name, None)
-            written.pop(alias, None)
-    return written
+    unusual = {
+        alias if info.by_alias else name: values[name]
+        for name, alias, usual in _fields(type(model))
+        if values[name] != usual
+    }
+    if info.include is None and info.exclude is None:
+        return unusual
+    return {name: value for name, value in write(model).items() if name in unusual}
 
 
 @cache
-def _usual(kind: type[BaseModel]) -> tuple[tuple[str, str, Any], ...]:
-    """Name, alias and usual value of each field that has one. Looked up once: every decision writes hundreds."""
-    return tuple(
-        (name, field.alias or name, field.default)
-        for name, field in kind.model_fields.items()
-        if field.default is not PydanticUndefined
-    )
+def _fields(kind: type[BaseModel]) -> tuple[tuple[str, str, Any], ...]:
+    """Name, alias and usual value of each field. Looked up once: every decision writes hundreds."""
+    return tuple((name, field.serialization_alias or name, field.default) for name, field in kind.model_fields.items())
 
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.]{0,63}$")]

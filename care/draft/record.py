@@ -45,11 +45,11 @@ class Record:
         taking_over: bool = False,
     ) -> None:
         self._before = journey
-        # The pathway and the calendar never change in place: the copy shares them.
+        # The pathway, the calendar and what was recorded of a visit never change in place: the copy shares them.
         self.journey = journey.model_copy(
             update={
                 name: [copy_of(item) for item in getattr(journey, name)]
-                for name in ("clocks", "tasks", "flags", "plans", "visits", "recorded", "scores")
+                for name in ("clocks", "tasks", "flags", "plans", "visits", "scores")
             }
             | {
                 name: copy_of(value)

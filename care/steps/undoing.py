@@ -6,6 +6,7 @@ from datetime import date
 
 from care.draft import Draft, Refused
 from care.journey import RecordedVisit, Stage
+from care.model import copy_of
 from care.plan import PlanOfCare
 from care.recorded import number
 from care.score import Score
@@ -140,7 +141,11 @@ def _uncount_day(d: Draft, plan: PlanOfCare, record: RecordedVisit, day: date) -
     ]
     same_day = next((r for r in others if local(r.visit.starts_at).date() == day), None)
     if same_day is not None:
-        same_day.counted.treatment_days += record.counted.treatment_days
+        together = same_day.counted.treatment_days + record.counted.treatment_days
+        counted = same_day.counted.model_copy(update={"treatment_days": together})
+        d.journey.recorded = [
+            r.model_copy(update={"counted": counted}) if r is same_day else r for r in d.journey.recorded
+        ]
         return
     if plan.reported_at is None or plan.reported_at < record.recorded_at:
         plan.treatment_days = max(0, plan.treatment_days - record.counted.treatment_days)
@@ -167,7 +172,8 @@ def _end_what_followed(d: Draft, record: RecordedVisit, *, booked: bool) -> None
         unseen = task.kind == "first_visit" and not _came_since(d, record)
         if unseen or (task.kind == "win_back" and holder.winning_back is None):
             d.reopen_task(task)
-            holder.winning_back = record.counted.winning_back if task.kind == "win_back" else holder.winning_back
+            if task.kind == "win_back":
+                holder.winning_back = copy_of(record.counted.winning_back)
     if plan is None:
         return
     if booked:
