@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from care.commit import next_due, overdue, pressing, waiting_on
+from care.dates import dated
 from care.journey import Journey
 from care.score import Score, ScoreValue
 from care.task import Task
@@ -134,8 +135,8 @@ def _local(journey: Journey, moment: datetime) -> datetime:
 
 
 def _day(journey: Journey, moment: datetime) -> str:
-    return f"{_local(journey, moment):%a %d %b %Y, %H:%M}"
+    return dated(_local(journey, moment), "%a %d %b %Y, %H:%M")
 
 
 def _date(journey: Journey, moment: datetime) -> str:
-    return f"{_local(journey, moment):%d %b %Y}"
+    return dated(_local(journey, moment), "%d %b %Y")

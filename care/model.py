@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import date, datetime, time
 from functools import cache
@@ -59,28 +60,43 @@ class State(BaseModel):
 
 T = TypeVar("T")
 
-_NEVER_CHANGE: set[type] = {str, int, float, bool, type(None), datetime, date, time}
-"""And every kind of value of which a copy was asked for once."""
-
 
 def copy_of(value: T) -> T:
     """A copy that may be changed; what never changes is shared."""
     kind = type(value)
-    if kind in _NEVER_CHANGE:
-        return value
-    copied: Any
-    if isinstance(value, State):
-        copied = value.__deepcopy__()
-    elif isinstance(value, _Value):
-        _NEVER_CHANGE.add(kind)
-        copied = value
-    elif isinstance(value, list):
-        copied = [copy_of(one) for one in value]
-    elif isinstance(value, dict):
-        copied = {key: copy_of(one) for key, one in value.items()}
+    how = _HOW.get(kind) or _learn(kind)
+    return cast("T", how(value))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _list(value: list[Any]) -> list[Any]:
+    return [copy_of(one) for one in value]
+
+
+def _dict(value: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: copy_of(one) for key, one in value.items()}
+
+
+def _learn(kind: type) -> Callable[[Any], Any]:
+    """Asked once for each kind: hundreds of values are copied for every decision."""
+    if issubclass(kind, State):
+        how: Callable[[Any], Any] = State.__deepcopy__
+    elif issubclass(kind, _Value):
+        how = _same
     else:
-        copied = deepcopy(value)
-    return cast("T", copied)
+        how = deepcopy
+    _HOW[kind] = how
+    return how
+
+
+_HOW: dict[type, Callable[[Any], Any]] = {
+    list: _list,
+    dict: _dict,
+    **dict.fromkeys((str, int, float, bool, type(None), datetime, date, time), _same),
+}
 
 
 class Sparse(State):

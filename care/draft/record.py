@@ -8,6 +8,7 @@ from typing import TypeVar
 from care.actor import Actor, system
 from care.clock import Backdated, Clock
 from care.commit import Entry
+from care.dates import dated
 from care.journey import Journey, RecordedVisit
 from care.model import Model, copy_of
 from care.notice import Notice, Reply, Stopped
@@ -156,8 +157,8 @@ class Record:
 
     def local_words(self, moment: datetime) -> str:
         """A moment as the clinic's own clock shows it."""
-        return f"{self.journey.the_calendar.local(moment):%d %B %Y, %H:%M}"
+        return dated(self.journey.the_calendar.local(moment), "%d %B %Y, %H:%M")
 
     def local_iso(self, moment: datetime) -> str:
         """The same as a fact, to the minute: each language words it for itself."""
-        return f"{self.journey.the_calendar.local(moment):%Y-%m-%dT%H:%M}"
+        return dated(self.journey.the_calendar.local(moment), "%Y-%m-%dT%H:%M")

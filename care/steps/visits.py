@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from care import action as act
 from care.clock import Clock
+from care.dates import dated
 from care.draft import Draft, Refused
 from care.journey import Journey
 from care.plan import PlanOfCare
@@ -67,13 +68,12 @@ def book(d: Draft, a: act.BookVisit) -> None:
         ends_at=ends_at,
     )
     d.save_visit(visit)
-    d.start_clock("visit", visit.id, ends_at, f"Visit on {calendar.local(a.starts_at):%d %B}")
+    d.start_clock("visit", visit.id, ends_at, f"Visit on {dated(calendar.local(a.starts_at), '%d %B')}")
     d.settle("book_visit", plan.id if plan else winning_back.BEFORE_A_PLAN, outcome="booked")
     winning_back.booked(d, plan)
-    local = calendar.local(a.starts_at)
     first = plan is None and journey.referral.first_visit_by is not None
     late = first and journey.referral.first_visit_by is not None and a.starts_at > journey.referral.first_visit_by
-    words = f"Visit booked for {local:%d %B %Y, %H:%M}{', beyond what the payer authorised' if beyond else ''}"
+    words = f"Visit booked for {d.local_words(a.starts_at)}{', beyond what the payer authorised' if beyond else ''}"
     d.write(
         "visit_booked",
         words,
