@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -48,12 +48,13 @@ class _Tried:
     """What the validator found an action to come to: its handler, a moment later, would find the same."""
 
     action: act.Action
+    step: Callable[[Draft, Any], object]
     journey: Journey
     draft: Draft
 
-    def stands(self, action: act.Action, journey: Journey, now: datetime) -> bool:
-        """Whether it is still what this action comes to."""
-        return self.journey is journey and self.draft.now == now and self.action == action
+    def stands(self, action: act.Action, step: Callable[[Draft, Any], object], journey: Journey, now: datetime) -> bool:
+        """Whether it is still what this step of this action comes to."""
+        return self.journey is journey and self.draft.now == now and self.step == step and self.action == action
 
 
 class StageWorkflow(Beginnings):
@@ -200,12 +201,12 @@ class StageWorkflow(Beginnings):
     def check(self, action: A, step: Step[A]) -> None:
         """Validator: try the step on a draft. Refuses with why, and what is right now.
 
-        A step is a pure function of journey, action and time, so the handler takes the draft as it is while all three
-        are the same. A replay has no validator and works it out anew.
+        A step is a pure function of journey, action and time, so the handler of the same step takes the draft as it
+        is while all three are the same. A replay has no validator and works it out anew.
         """
         if self._known(action) or not self._ready:
             return
-        self._tried = _Tried(action, self.journey, self._attempt(action, step))
+        self._tried = _Tried(action, step, self.journey, self._attempt(action, step))
 
     async def carry_out(self, action: A, step: Step[A]) -> act.Answer:
         """Do it once. A repeat, in flight or later, gets the first one's answer."""
@@ -259,7 +260,7 @@ class StageWorkflow(Beginnings):
 
     def _attempt(self, action: A, step: Step[A]) -> Draft:
         tried, self._tried = self._tried, None
-        if tried is not None and tried.stands(action, self.journey, workflow.now()):
+        if tried is not None and tried.stands(action, step, self.journey, workflow.now()):
             return tried.draft
         try:
             common.check_expected(self.journey, action)
