@@ -127,6 +127,10 @@ class FollowUpState(State):
     reminders_sent: int = 0
 
 
+REMEMBERED_ACTIONS = 20
+"""So many actions a journey knows by their ids. An older one is answered from the journal, which has them all."""
+
+
 class Done(State):
     """An action already carried out: what it was (a digest) and its answer."""
 

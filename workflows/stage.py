@@ -25,14 +25,13 @@ with workflow.unsafe.imports_passed_through():
     from care import action as act
     from care.clock import Clock
     from care.draft import Draft, Refused
-    from care.journey import Done, Journey, Stage
+    from care.journey import REMEMBERED_ACTIONS, Done, Journey, Stage
     from care.steps import common, tasks
 
 A = TypeVar("A", bound=act.Action)
 Step = Callable[[Draft, A], object]
 
 LAST_WORDS = timedelta(seconds=30)
-REMEMBERED_ACTIONS = 50
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from care.calendar import Calendar, Hours
 from care.clock import Clock
 from care.commit import Commit, Entry
 from care.draft import Draft, Refused
-from care.journey import Done, Journey, Stage
+from care.journey import REMEMBERED_ACTIONS, Done, Journey, Stage
 from care.notice import Notice, Outgoing, Reply
 from care.operating_rules import Rulebook
 from care.pathway import Pathway
@@ -64,7 +64,6 @@ TENANT = "demo"
 LEAD = "p-lead"
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """A Monday morning."""
-REMEMBERED_ACTIONS = 50
 CALENDAR_AHEAD = timedelta(days=400)
 MAX_SIZE = 64 * 1024
 NOTE = "note-" + "0" * 32

@@ -305,7 +305,7 @@ class Walk(RuleBasedStateMachine):
 
 
 Walk.TestCase.settings = settings(
-    max_examples=times(50, 200),
+    max_examples=times(30, 200),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -444,7 +444,7 @@ STRANGE: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
-@settings(max_examples=times(500, 1500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(200, 1500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_change_of_structure_brings_it_down(data: st.DataObject) -> None:
     original, trails = data.draw(st.sampled_from(MESSAGES))
@@ -464,7 +464,7 @@ def test_no_change_of_structure_brings_it_down(data: st.DataObject) -> None:
     harmless(read(node))
 
 
-@settings(max_examples=times(500, 1500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(200, 1500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_change_of_bytes_brings_it_down(data: st.DataObject) -> None:
     raw = bytearray(data.draw(st.sampled_from([*GOOD, *BAD])).read_bytes())

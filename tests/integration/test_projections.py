@@ -22,7 +22,7 @@ from tests.care.test_care_always import Walk
 from tests.conftest import House
 from tests.thorough import times
 
-WALKS = times(60, 150)
+WALKS = times(40, 150)
 STEPS = 30
 REPEATED = 5
 """Every so many decisions one is written again, as after a lost answer."""

@@ -10,11 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from care import action as act
 from care.actor import Actor as Somebody
 from care.draft import Draft
-from care.journey import Done, Journey, Stage
+from care.journey import REMEMBERED_ACTIONS, Done, Journey, Stage
 from care.keeping import kept
 from care.steps import common, intake
 from care.steps import referral as answering
@@ -190,5 +192,27 @@ async def test_a_worker_that_starts_leaves_alone_what_temporal_knows(house: Hous
     await AfterACrash(house.client, house.database, again_after=0.1).once()
 
     assert (await player.handle.describe()).history_length == before
+    await player.act("withdraw", reason="found_elsewhere")
+    await player.until_closed()
+
+
+async def test_what_a_journey_has_forgotten_the_journal_answers(house: House) -> None:
+    player = await cast.actor(house, "long ago")
+    await player.refer(letters.back_pain())
+    action = asked(player, act.RecordConsent, "long-ago", Stage.INTAKE, messages=True)
+    first = await player.handle.execute_update("record_consent", action, result_type=act.Answer)
+    for n in range(REMEMBERED_ACTIONS):
+        await player.act("record_consent", messages=n % 2 == 0)
+    before = await player.record()
+
+    again = await player.handle.execute_update("record_consent", action, id="once-more", result_type=act.Answer)
+
+    assert (again.seq, again.stage) == (first.seq, first.stage)
+    assert seqs(await player.record()) == seqs(before)
+    other = action.model_copy(update={"messages": False})
+    with pytest.raises(WorkflowUpdateFailedError) as reused:
+        await player.handle.execute_update("record_consent", other, id="another", result_type=act.Answer)
+    assert isinstance(reused.value.cause, ApplicationError)
+    assert reused.value.cause.type == "ActionReused"
     await player.act("withdraw", reason="found_elsewhere")
     await player.until_closed()

@@ -1,6 +1,6 @@
 """Vignettes come as their authors expect, played through the real journey; and a wrong expectation is told.
 
-A sixth of each file is played here, and all that go on to the end; `CONTINUUM_LONG_TESTS=1` plays all of them, as
+A tenth of each file is played here, and all that go on to the end; `CONTINUUM_LONG_TESTS=1` plays all of them, as
 `continuum pathways test` does. The rules of all are tried in `tests/care` in any case.
 """
 
@@ -20,7 +20,7 @@ from tests.conftest import House
 from tests.thorough import times
 
 FILES = dict(vignette.files())
-ONE_IN = times(6, 1)
+ONE_IN = times(10, 1)
 
 
 def chosen(scripts: list[playing.Script]) -> list[playing.Script]:
