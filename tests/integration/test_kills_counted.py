@@ -1,4 +1,5 @@
-"""Fifty journeys and twenty kills of their worker, some of them after an action's commit, before Temporal hears of it.
+"""Fifty journeys and ten kills of their worker (twenty where there is time), some of them after an action's commit,
+before Temporal hears of it.
 
 Those are counted, and proven from outside while the worker is dead: PostgreSQL has the action's row, and Temporal's
 history has not accepted it.
@@ -33,11 +34,12 @@ from tests.conftest import House, built
 from tests.integration.announcing_worker import ASKED, BETWEEN
 from tests.integration.hands import Hand, forbidden, hand, kill_service
 from tests.integration.tools import command, until
+from tests.thorough import times
 
 pytestmark = [pytest.mark.xdist_group("kills"), pytest.mark.timeout(600)]
 
 JOURNEYS = 50
-KILLS = 20
+KILLS = times(10, 20)
 AT_LEAST_BETWEEN = 3
 WORKED = 5
 """So many answers each worker gives before it is killed: one that is killed while it still takes up where the last one
@@ -259,7 +261,7 @@ async def written(house: House, journey: str, action: str) -> bool:
     return await journeys.action_row(house.database, journey, action) is not None
 
 
-async def test_twenty_kills_some_of_them_between_commit_and_acceptance(
+async def test_kills_some_of_them_between_commit_and_acceptance(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked = Asked()
