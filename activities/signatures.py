@@ -46,6 +46,11 @@ class Saved(Model):
     before: Done | None = None
     """Where this action was written before, so long ago that its journey has forgotten it. Nothing was written then."""
 
+    @property
+    def taken(self) -> bool:
+        """Whether the record has this decision, from now on or from an earlier attempt."""
+        return self.instead is None and self.before is None
+
 
 class DischargeSummary(Model):
     """What the summary is made from, beside what PostgreSQL has: ids only."""

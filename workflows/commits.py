@@ -152,7 +152,7 @@ class Commits(Errands):
             if notice.id not in self.alarms:
                 self.alarms[notice.id] = notice
                 self.errand(self.send_alarm(notice))
-        self.show(None)
+        self.show(Draft(journey, workflow.now()).commit())
 
     def show(self, commit: Commit | None) -> None:
         """Card and search attributes; the latter only when they changed."""

@@ -190,7 +190,7 @@ class _Outbound(WorkflowOutboundInterceptor):
             commit = args[0]
 
             def taken(done: ActivityHandle[Any]) -> None:
-                if not done.cancelled() and done.exception() is None and done.result().seq == commit.seq:
+                if not done.cancelled() and done.exception() is None and done.result().taken:
                     self._told.commits.append(commit)
 
             handle.add_done_callback(taken)

@@ -6,7 +6,7 @@ The next decision of the journey finds the place taken, and the journey goes on 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from care.actor import Actor as Somebody
 from care.draft import Draft
 from care.journey import REMEMBERED_ACTIONS, Done, Journey, Stage
 from care.keeping import kept
-from care.steps import common, intake
+from care.steps import common, intake, tasks
 from care.steps import referral as answering
 from continuum.demo import referrals as letters
 from continuum.demo.stories import nothing_found
@@ -30,6 +30,7 @@ from tests.conftest import House
 from tests.workflows import cast
 from tests.workflows.cast import Actor
 from tests.workflows.conftest import until
+from workflows import attributes
 
 Step = Callable[[Draft, Any], object]
 
@@ -57,14 +58,26 @@ def asked(player: Actor, kind: type[act.Action], action_id: str, stage: Stage, *
     )
 
 
-async def in_temporal(player: Actor) -> Journey:
-    """The journey as its workflow has it."""
+async def told_by_history(player: Actor) -> histories.Told:
+    """What the history of the journey's run tells."""
     run = await histories.latest(player.client, player.journey)
     assert run is not None
     told = (await histories.replayed(player.client, [run]))[player.journey]
     assert not told.does_not_replay
-    assert told.journey is not None
-    return told.journey
+    return told
+
+
+async def in_temporal(player: Actor) -> Journey:
+    """The journey as its workflow has it."""
+    journey = (await told_by_history(player)).journey
+    assert journey is not None
+    return journey
+
+
+async def shown(player: Actor) -> tuple[str | None, datetime | None]:
+    """Whom it waits for, and until when, by Temporal's search attributes."""
+    found = (await player.handle.describe()).typed_search_attributes
+    return found.get(attributes.WAITING_ON), found.get(attributes.NEXT_DUE)
 
 
 def seqs(record: dict[str, Any]) -> list[int]:
@@ -87,6 +100,10 @@ async def test_another_action_goes_on_from_what_the_record_holds(house: House) -
     assert there.seq == record["seq"]
     assert there.referral.consent_messages is False
     assert there.done["unheard-1"].seq == row
+    # The doctor writes a record that was lost from what was written, not from what was found to be overtaken.
+    written = [commit.entries[0].seq for commit in (await told_by_history(player)).commits]
+    assert row not in written
+    assert len(written) == len(set(written))
     await player.act("withdraw", reason="found_elsewhere")
     await player.until_closed()
 
@@ -168,9 +185,15 @@ async def test_a_worker_that_starts_tells_such_a_journey_to_look_at_the_record(h
     """Nobody decides anything: the clocks of the unheard decision run all the same."""
     player = await cast.actor(house, "unheard start")
     await player.refer(letters.back_pain())
-    action = asked(player, act.AskReferrer, "unheard-5", Stage.INTAKE, about="imaging")
-    row = await unheard(player, action, intake.ask_referrer)
+    owed = (await player.owed())[0]["id"]
+    action = asked(player, act.ClaimTask, "unheard-5", Stage.INTAKE, task=owed)
+    row = await unheard(player, action, tasks.claim)
     assert (await in_temporal(player)).seq < row
+    recorded = await house.database.row(
+        "select waiting_on, next_due_at from continuum.journey where id = $1", player.journey
+    )
+    assert recorded is not None
+    assert await shown(player) != tuple(recorded)
 
     await AfterACrash(house.client, house.database, again_after=0.1).once()
 
@@ -179,6 +202,7 @@ async def test_a_worker_that_starts_tells_such_a_journey_to_look_at_the_record(h
 
     await until(heard)
     assert "unheard-5" in (await in_temporal(player)).done
+    assert await shown(player) == tuple(recorded)
     assert [r["kind"] for r in await doctor.repairs(house.database, player.journey)] == ["workflow_behind"]
     await player.act("withdraw", reason="found_elsewhere")
     await player.until_closed()
