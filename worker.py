@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from activities.messages import MailMessages
 from activities.post import Post
 from activities.records import PostgresRecords
 from channels.mail import Mail
+from continuum.collecting import settle
 from continuum.doctor.after_a_crash import AfterACrash
 from continuum.doctor.nightly import Nightly, Scheduling
 from continuum.embedded.folder import StackError
@@ -55,9 +55,6 @@ log = structlog.get_logger(__name__)
 ACTIVITIES_AT_ONCE = 20
 DRAIN = timedelta(seconds=10)
 MISTAKE = 2
-COLLECT_AFTER = (50_000, 20, 20)
-"""Objects after which Python looks for cycles, and how often it looks through the older ones too. What is in memory
-are journeys that stay, hundreds of objects each: by the usual numbers 4 % of the worker's CPU went into looking."""
 
 
 class Runs(Protocol):
@@ -197,8 +194,7 @@ async def _work(
             *_watching(client, database, settings, meter),
         ]
         beside = loops(client, database, settings, stop, nudge) + [asyncio.create_task(one.run(stop)) for one in more]
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
+        settle()
         touch_ready_file()
         log.info("worker_ready")
         await stop.wait()

@@ -43,6 +43,14 @@ def unpacked(state: bytes, base: bytes) -> Journey:
     return Journey.model_validate(parts)
 
 
+def unpacked_if_sound(state: bytes, base: bytes) -> Journey | None:
+    """The same; None where it is damaged, or was written by a build whose journeys had something that ours have not."""
+    try:
+        return unpacked(state, base)
+    except ValueError:
+        return None
+
+
 def restored(what: Kept) -> Journey:
     """The journey that was kept, from its text. Raises ValueError where that is none."""
     if what.base is None:

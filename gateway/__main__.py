@@ -6,7 +6,6 @@ As many of them as you like may run side by side, on this machine or on others: 
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import ssl
 import sys
@@ -15,6 +14,7 @@ from dataclasses import replace
 
 import structlog
 
+from continuum.collecting import settle
 from continuum.embedded.folder import StackError
 from continuum.embedded.ready import touch_ready_file
 from continuum.logs import configure
@@ -33,9 +33,6 @@ from records.database import Database
 
 log = structlog.get_logger("gateway")
 
-COLLECTED_AFTER = (20_000, 10, 10)
-"""New objects before the collector looks for cycles among them: some dozen requests, of some megabytes. With Python's
-700 it looks once in every request, always when the most is there to look at: a quarter of what a referral costs."""
 MISTAKE = 2
 
 
@@ -120,9 +117,7 @@ async def _serve(
         doors -= 1
         if doors == 0:
             # What is there now stays: no collection has to go through the application and its models again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*COLLECTED_AFTER)
+            settle()
             touch_ready_file()
             log.info("gateway_ready")
 

@@ -76,7 +76,9 @@ async def commit(database: Database, decision: Document) -> int:
             if instead is not None:
                 raise PlaceTaken(*instead) from None
         if refused.sqlstate == UNIQUE_VIOLATION:
-            await _find_before(database, decision)
+            done = await _before(database, decision)
+            if done is not None:
+                raise WrittenBefore(done) from None
         if refused.sqlstate in (UNIQUE_VIOLATION, OTHER_DECISION):
             raise ActionReused("this action id was used before for something else; use a new one") from None
         raise
@@ -94,18 +96,17 @@ async def after(database: Database, journey: str, seq: int) -> tuple[int, Kept] 
     return (row["seq"], Kept(state=as_text(row["state"]), base=as_text(row["base"]))) if row is not None else None
 
 
-async def _find_before(database: Database, decision: Document) -> None:
-    """Raises WrittenBefore where it is the same action that has the id."""
-    for entry in decision["entries"]:
-        if entry["action_id"] is None:
-            continue
-        row = await database.row(
-            "select seq, stage, action_digest as digest from continuum.journal where journey = $1 and action_id = $2",
-            decision["journey"],
-            entry["action_id"],
-        )
-        if row is not None and row["digest"] == entry["action_digest"]:
-            raise WrittenBefore(Done(**dict(row)))
+async def _before(database: Database, decision: Document) -> Done | None:
+    """Where the very action of this decision is written already; None where its id is another's."""
+    asked = next((entry for entry in decision["entries"] if entry["action_id"] is not None), None)
+    if asked is None:
+        return None
+    row = await database.row(
+        "select seq, stage, action_digest as digest from continuum.journal where journey = $1 and action_id = $2",
+        decision["journey"],
+        asked["action_id"],
+    )
+    return Done(**dict(row)) if row is not None and row["digest"] == asked["action_digest"] else None
 
 
 def _with_journey(decision: Document) -> tuple[Document, bytes | None, bytes | None]:

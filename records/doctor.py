@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from care.commit import Commit
 from care.journey import Journey
-from care.keeping import as_bytes, kept, unpacked
+from care.keeping import as_bytes, kept, unpacked_if_sound
 from records.database import Database
 from records.decisions import COMMIT, rows
 from records.notices import A_PERSONS_WHEN_FAILED, A_PERSONS_WHEN_UNCERTAIN, LOST
@@ -94,12 +94,7 @@ async def kept_journey(database: Database, journey: str) -> Journey | None:
     row = await database.row(
         "select state, base from continuum.journey_state where journey = $1 and base is not null", journey
     )
-    if row is None:
-        return None
-    try:
-        return unpacked(row["state"], row["base"])
-    except ValueError:
-        return None
+    return unpacked_if_sound(row["state"], row["base"]) if row is not None else None
 
 
 async def keep(database: Database, journey: Journey) -> None:

@@ -18,12 +18,15 @@ A_PERSONS_WHEN_FAILED = [template for template, rule in NOTICES.items() if rule.
 A_PERSONS_WHEN_UNCERTAIN = [template for template, rule in NOTICES.items() if rule.uncertain != "leave"]
 
 NO_ADDRESS = "no address"
-LOST = """
+LOST = f"""
     (n.status = 'failed' and n.template = any($1) or n.status = 'uncertain' and n.template = any($2))
-    and not (n.recipient = 'patient' and n.reason is not distinct from 'no address')
+    and not (n.recipient = 'patient' and n.reason is not distinct from '{NO_ADDRESS}')
 """
 """What did not, or not certainly, arrive and is a person's to deliver, by the two lists above. A patient
 without an address is told at the next visit."""
+
+UNCHANGED = "exists (select 1 from continuum.journey j where j.id = n.journey and j.seq = ${})"
+"""That the journey of a notice has decided nothing since the decision of that number."""
 
 
 class Queued(BaseModel):
@@ -84,9 +87,10 @@ async def claim(
     decision of its journey.
     """
     row = await database.row(
-        "update continuum.notice n set status = 'sending', message_id = $2, channel = 'email', attempts = attempts + 1,"
+        "update continuum.notice n set status = 'sending', message_id = $2,"  # noqa: S608 - a constant of ours
+        " channel = 'email', attempts = attempts + 1,"
         " tried_at = now() where id = $1 and (status = 'queued' or ($3 and status = 'sending')) and ($4::int is null"
-        " or exists (select 1 from continuum.journey j where j.id = n.journey and j.seq = $4)) returning attempts",
+        f" or {UNCHANGED.format(4)}) returning attempts",
         notice,
         message_id,
         again,

@@ -11,9 +11,9 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from care.journey import Journey
-from care.keeping import unpacked
+from care.keeping import unpacked_if_sound
 from records.database import Database
-from records.notices import ADDRESSED, ALARMS, Queued
+from records.notices import ADDRESSED, ALARMS, UNCHANGED, Queued
 
 RESTED = """n.template <> all($1) and (n.tried_at is null or n.tried_at <= now() - make_interval(
         secs => case when n.attempts = 0 then $2 else least($2, power(2, least(n.attempts, 16))) end))"""
@@ -31,8 +31,6 @@ READY = f"""
       and {RESTED}
 """  # noqa: S608 - a constant of ours
 """In three parts, each of which has an index: those for now, those whose hour has come, those of moved clocks."""
-
-UNCHANGED = "exists (select 1 from continuum.journey j where j.id = n.journey and j.seq = ${})"
 
 
 class Look(BaseModel):
@@ -94,12 +92,8 @@ async def standing(database: Database, journey: str) -> Standing | None:
     )
     if row is None:
         return None
-    kept = None
-    if row["state"] is not None and not row["closed"]:
-        try:
-            kept = unpacked(row["state"], row["base"])
-        except ValueError:
-            kept = None
+    readable = row["state"] is not None and not row["closed"]
+    kept = unpacked_if_sound(row["state"], row["base"]) if readable else None
     return Standing(seq=row["seq"], closed=row["closed"], now=row["now"], journey=kept)
 
 

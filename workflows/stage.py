@@ -180,8 +180,8 @@ class StageWorkflow(Beginnings):
                 await self.commit(draft)
 
     def _something_due(self) -> bool:
-        clock = self.journey.next_clock
-        return clock is not None and clock.due <= workflow.now()
+        due = self._next_due()
+        return due is not None and due <= workflow.now()
 
     def _next_due(self) -> datetime | None:
         clock = self.journey.next_clock

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from continuum.doctor.examining import SECOND_LOOK_SECONDS, behind
+from continuum.doctor.repairing import write_down
 from records import doctor
 from records.database import Database, DatabaseAway
 
@@ -55,11 +56,4 @@ class AfterACrash:
             if mismatch.journey is not None:
                 await self._client.get_workflow_handle(mismatch.journey).signal("look_at_record")
                 log.warning("journey_was_behind", journey=mismatch.journey, detail=mismatch.detail)
-                await doctor.repaired(
-                    self._database,
-                    tenant=mismatch.tenant,
-                    journey=mismatch.journey,
-                    kind=mismatch.kind,
-                    detail=mismatch.detail,
-                    done="told it to look at the record",
-                )
+                await write_down(self._database, mismatch, "told it to look at the record")

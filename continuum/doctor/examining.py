@@ -44,16 +44,16 @@ async def behind(
     client: Client, database: Database, journeys: Collection[str], *, again_after: float = SECOND_LOOK_SECONDS
 ) -> list[Mismatch]:
     """Which of these journeys Temporal is behind with, at two looks."""
-    for pause in (again_after, None):
-        found = []
-        if journeys:
-            runs = await _runs(client, database, journeys)
-            page = await doctor.standings(database, only=journeys)
-            found = [m for m in await _compared(client, database, page, runs) if m.kind == "workflow_behind"]
-        journeys = {m.journey for m in found if m.journey is not None}
-        if journeys and pause is not None:
-            await asyncio.sleep(pause)
-    return found
+    if first := await _behind_now(client, database, journeys):
+        await asyncio.sleep(again_after)
+        return await _behind_now(client, database, {m.journey for m in first if m.journey is not None})
+    return []
+
+
+async def _behind_now(client: Client, database: Database, journeys: Collection[str]) -> list[Mismatch]:
+    page = await doctor.standings(database, only=journeys)
+    found = await _compared(client, database, page, await _runs(client, database, journeys))
+    return [m for m in found if m.kind == "workflow_behind"]
 
 
 async def _look(client: Client, database: Database, only: Collection[str] | None, waits: float) -> list[Mismatch]:

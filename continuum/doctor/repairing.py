@@ -54,6 +54,13 @@ class Outcome(BaseModel):
     why_not: str | None = None
 
 
+async def write_down(database: Database, found: Mismatch, done: str) -> None:
+    """What was done about a mismatch stays on record."""
+    await doctor.repaired(
+        database, tenant=found.tenant, journey=found.journey, kind=found.kind, detail=found.detail, done=done
+    )
+
+
 class Repairs:
     """Puts right, one mismatch at a time."""
 
@@ -74,14 +81,7 @@ class Repairs:
             return Outcome(mismatch=found, done=None, why_not=f"the record refused it (SQLSTATE {refused.sqlstate})")
         except (RPCError, WorkflowUpdateFailedError) as error:
             return Outcome(mismatch=found, done=None, why_not=f"Temporal did not take it ({type(error).__name__})")
-        await doctor.repaired(
-            self._database,
-            tenant=found.tenant,
-            journey=found.journey,
-            kind=found.kind,
-            detail=found.detail,
-            done=done,
-        )
+        await write_down(self._database, found, done)
         return Outcome(mismatch=found, done=done)
 
     # --- the record from Temporal
