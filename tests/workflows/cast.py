@@ -324,6 +324,27 @@ def fell_back(history: WorkflowHistory) -> bool:
     )
 
 
+def overshot(history: WorkflowHistory) -> bool:
+    """Whether a timer was heard of long after its time: the server skipped further than it was asked to, and what was
+    to happen in between did not."""
+    due: dict[int, datetime] = {}
+    fired: list[datetime] = []
+    for event in history.events:
+        at = event.event_time.ToDatetime(UTC)
+        match event.event_type:
+            case EventType.EVENT_TYPE_TIMER_STARTED:
+                due[event.event_id] = at + event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
+            case EventType.EVENT_TYPE_TIMER_FIRED:
+                fired.append(due[event.timer_fired_event_attributes.started_event_id])
+            case EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                if any(at > moment + AN_HOUR for moment in fired):
+                    return True
+                fired = []
+            case _:
+                pass
+    return False
+
+
 async def play(house: House, name: str, script: Script | None = None, *, task_queue: str = TASK_QUEUE) -> Played:
     """Play one script to its end."""
     player = await actor(house, name, task_queue=task_queue)
@@ -344,7 +365,7 @@ async def play_all(house: House, names: list[str]) -> dict[str, Played]:
                     if not attempts_left:
                         raise
                     continue
-                if not any(fell_back(run) for run in played.runs):
+                if not any(fell_back(run) or overshot(run) for run in played.runs):
                     break
             return played
 
