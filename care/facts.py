@@ -19,11 +19,12 @@ def score_facts(pathway: Pathway, scores: Iterable[Score], now: datetime, *, sin
     Nobody responds by one score alone: until there are two, `.responder` is missing.
     """
     facts: Facts = {}
+    of_measure: dict[str, list[Score]] = {}
+    for score in sorted(scores, key=lambda s: s.at):  # of one moment, those recorded later come later
+        if not score.in_error and (since is None or score.at >= since):
+            of_measure.setdefault(score.measure, []).append(score)
     for measure in pathway.measures:
-        taken = sorted(
-            (s for s in scores if s.measure == measure.id and not s.in_error and (since is None or s.at >= since)),
-            key=lambda s: s.at,  # of one moment, those recorded later come later
-        )
+        taken = of_measure.get(measure.id, [])
         if has_thresholds(measure):
             pair = (taken[0].value, taken[-1].value) if len(taken) > 1 else (None, None)
             facts[f"{measure.id}.responder"] = response(measure, *pair)

@@ -42,22 +42,28 @@ class Criterion(Brief):
 
     def against(self, facts: Facts) -> Check:
         """Whether the facts meet this; a fact that is not known never does."""
-        wanted = facts.get(self.than) if self.than is not None else self.value
-        found = facts.get(self.fact)
-        if self._is_for_others(facts):
-            return Check(fact=self.fact, op=self.op, wanted=wanted, found=found, met=True, asked=False)
-        met = (
-            found is not None
-            and wanted is not None
-            and _same_kind(found, wanted)
-            and (_COMPARE[self.op](found, wanted))
-        )
-        return Check(fact=self.fact, op=self.op, wanted=wanted, found=found, met=bool(met))
+        asked = self.is_asked(facts)
+        wanted, found = self._wanted(facts), facts.get(self.fact)
+        met = not asked or self._compares(facts)
+        return Check(fact=self.fact, op=self.op, wanted=wanted, found=found, met=met, asked=asked)
 
-    def _is_for_others(self, facts: Facts) -> bool:
-        """Whether all of `only_if` is known, and does not hold."""
+    def met(self, facts: Facts) -> bool:
+        """The same, where nobody wants to see why."""
+        return not self.is_asked(facts) or self._compares(facts)
+
+    def is_asked(self, facts: Facts) -> bool:
+        """Not where all of `only_if` is known and does not hold."""
         only_if = self.only_if
-        return only_if is not None and only_if.facts() <= facts.keys() and not only_if.against(facts).met
+        return only_if is None or not only_if.facts() <= facts.keys() or only_if.met(facts)
+
+    def _wanted(self, facts: Facts) -> Wanted | None:
+        return facts.get(self.than) if self.than is not None else self.value
+
+    def _compares(self, facts: Facts) -> bool:
+        wanted, found = self._wanted(facts), facts.get(self.fact)
+        if found is None or wanted is None or not _same_kind(found, wanted):
+            return False
+        return bool(_COMPARE[self.op](found, wanted))
 
     def facts(self) -> set[str]:
         """The names of the facts that this looks at."""
@@ -107,6 +113,11 @@ def checks(criteria: tuple[Criterion, ...], facts: Facts) -> tuple[Check, ...]:
 def all_met(found: tuple[Check, ...]) -> bool:
     """Every criterion is met, and at least one was asked: where nothing was asked, nothing is shown."""
     return all(c.met for c in found) and any(c.asked for c in found)
+
+
+def hold(criteria: tuple[Criterion, ...], facts: Facts) -> bool:
+    """What `all_met` says of their checks, without making any: most rules that are looked at do not hold."""
+    return all(c.met(facts) for c in criteria) and any(c.is_asked(facts) for c in criteria)
 
 
 def named_facts(criteria: tuple[Criterion, ...], facts: Facts) -> Facts:

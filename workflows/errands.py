@@ -37,8 +37,10 @@ class Errands:
     def raise_alarms(self, action: act.Action) -> None:
         """A red flag's alarm waits for nothing, least of all for the record."""
         try:
-            common.check_expected(self.journey, action)
             answers = screening.said_in(self.journey, action)
+            if not answers:
+                return
+            common.check_expected(self.journey, action)
             alarms = screening.alarms(self.journey, answers, action.action_id, workflow.now())
         except Refused:
             return

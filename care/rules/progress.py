@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from care.gate import Check, Criterion, Facts, all_met, checks, named_facts
+from care.gate import Check, Criterion, Facts, checks, hold, named_facts
 from care.model import Model, Slug
 from care.pathway import ProgressRule, Recommendation
 from care.rules import Rule
@@ -28,14 +28,18 @@ class Advice(Model):
 
 def review(course: Course) -> Advice:
     """Discharge when the end state is reached, else the first progress rule that holds, else continue."""
-    end = checks(course.end_state, course.facts)
-    if all_met(end):
-        return Advice(recommend="discharge", rule="end_state", because="the pathway's end state is reached", checks=end)
+    if hold(course.end_state, course.facts):
+        return _advice("discharge", "end_state", "the pathway's end state is reached", course.end_state, course.facts)
     for rule in course.rules:
-        held = checks(rule.when, course.facts)
-        if not held or all_met(held):
-            return Advice(recommend=rule.recommend, rule=rule.id, because=rule.because, checks=held)
-    return Advice(recommend="continue", rule="otherwise", because="no rule asks for anything else", checks=end)
+        if not rule.when or hold(rule.when, course.facts):
+            return _advice(rule.recommend, rule.id, rule.because, rule.when, course.facts)
+    return _advice("continue", "otherwise", "no rule asks for anything else", course.end_state, course.facts)
+
+
+def _advice(
+    recommend: Recommendation, rule: Slug, because: str, criteria: tuple[Criterion, ...], facts: Facts
+) -> Advice:
+    return Advice(recommend=recommend, rule=rule, because=because, checks=checks(criteria, facts))
 
 
 def course(pathway: str, rules: tuple[ProgressRule, ...], end_state: tuple[Criterion, ...], facts: Facts) -> Course:

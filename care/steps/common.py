@@ -6,7 +6,7 @@ from care import action as act
 from care.draft import Draft, Refused
 from care.journey import Journey, Stage
 from care.steps import CLINICIANS as CLINICIANS
-from care.steps import endings, items, require, screening
+from care.steps import endings, items, refuse, require, screening
 
 
 def enter(d: Draft, stage: Stage) -> None:
@@ -28,18 +28,15 @@ def check_expected(journey: Journey, action: act.Action) -> None:
     require(action.actor.tenant == journey.tenant, "WrongTenant", "this journey belongs to another provider")
     require(journey.status != "closed", "Closed", f"this journey is closed ({journey.outcome})")
     expected = action.expected
-    require(
-        expected.stage == journey.stage and journey.next_stage is None,
-        "StageMoved",
-        f"this was meant for {expected.stage.label}; the journey is now in "
-        f"{(journey.next_stage or journey.stage).label}",
-    )
-    require(
-        expected.seq is None or expected.seq == journey.seq,
-        "VersionMoved",
-        f"this was meant for row {expected.seq} of the journal; the journey is now at row {journey.seq}: "
-        "look again and repeat it if it still holds",
-    )
+    if expected.stage != journey.stage or journey.next_stage is not None:
+        stands = (journey.next_stage or journey.stage).label
+        refuse("StageMoved", f"this was meant for {expected.stage.label}; the journey is now in {stands}")
+    if expected.seq is not None and expected.seq != journey.seq:
+        refuse(
+            "VersionMoved",
+            f"this was meant for row {expected.seq} of the journal; the journey is now at row {journey.seq}: "
+            "look again and repeat it if it still holds",
+        )
 
 
 # --- the record

@@ -95,7 +95,7 @@ def review_date(d: Draft, clock: Clock) -> None:
     d.open_task("review_phase")
     d.write("stalled", f"Phase {_phase(d.journey).n} has not ended by its review date")
     for plan in d.journey.active_plans:
-        plans.advise(d, plan, because="the phase has not ended by its review date")
+        plans.write_advice(d, plan, "the phase has not ended by its review date")
 
 
 def override_gate(d: Draft, a: act.OverrideGate) -> None:

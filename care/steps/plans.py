@@ -14,7 +14,7 @@ from care.pathway import Discipline
 from care.plan import Dose, Goal, PlanOfCare
 from care.responder import improvement
 from care.rules.dosing import PLAN, Evaluation, PlannedCare, PlannedGoal
-from care.rules.progress import REVIEW, Advice, course
+from care.rules.progress import REVIEW, Advice, Course, course
 from care.steps import endings, require
 from care.task import TaskKind
 
@@ -151,33 +151,38 @@ def note_goals(d: Draft, plan: PlanOfCare) -> None:
     """Mark the goals that the latest scores meet."""
     known = facts(d.journey, d, plan)
     for goal in plan.goals:
-        met = Criterion(fact=goal.measure, op=goal.op, value=goal.target).against(known).met
+        met = Criterion(fact=goal.measure, op=goal.op, value=goal.target).met(known)
         if met and not goal.met:
             d.write("goal_met", f"Goal met: {goal.measure} {goal.op} {goal.target:g}", plan=plan.id)
         goal.met = met
     d.save_plan(plan)
 
 
-def advise(d: Draft, plan: PlanOfCare, *, because: str | None = None) -> Advice:
-    """What the pathway recommends for this plan now. Written to the journal where a reason for asking is given."""
-    pathway = d.journey.the_pathway
-    advice, decided = d.decide(
-        REVIEW, course(pathway.label, pathway.progress, pathway.discharge, facts(d.journey, d, plan))
+def advise(d: Draft, plan: PlanOfCare) -> Advice:
+    """What the pathway recommends for this plan now."""
+    return REVIEW.decide(_course(d, plan))
+
+
+def write_advice(d: Draft, plan: PlanOfCare, because: str) -> None:
+    """The same in the journal, with why it was asked and how it came about."""
+    advice, decided = d.decide(REVIEW, _course(d, plan))
+    words = advice.recommend.replace("_", " ")
+    d.write(
+        "review_due",
+        f"Progress review, {because}: recommended is {words} ({advice.because})",
+        decided=decided,
     )
-    if because is not None:
-        words = advice.recommend.replace("_", " ")
-        d.write(
-            "review_due",
-            f"Progress review, {because}: recommended is {words} ({advice.because})",
-            decided=decided,
-        )
-    return advice
+
+
+def _course(d: Draft, plan: PlanOfCare) -> Course:
+    pathway = d.journey.the_pathway
+    return course(pathway.label, pathway.progress, pathway.discharge, facts(d.journey, d, plan))
 
 
 def owe_review(d: Draft, plan: PlanOfCare, because: str) -> None:
     """Ask for a progress review, once."""
     if d.journey.open_task("review_progress", plan.id) is None:
-        advise(d, plan, because=because)
+        write_advice(d, plan, because)
         d.open_task("review_progress", plan.id)
 
 
@@ -186,7 +191,7 @@ def owe_decision(d: Draft, plan: PlanOfCare, because: str) -> None:
     if d.journey.stage != Stage.POST_SURGERY_REHAB:
         owe_review(d, plan, because)
     elif d.journey.open_task("review_phase") is None:
-        advise(d, plan, because=because)
+        write_advice(d, plan, because)
         d.open_task("review_phase")
 
 

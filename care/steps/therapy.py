@@ -204,7 +204,7 @@ def answer_check(d: Draft, a: act.AnswerCheck) -> None:
     found.explain(d)
     screening.answer_flags(d, {**a.answers, **found.signs})
     plans.note_goals(d, plan)
-    plans.advise(d, plan, because="the patient answered")
+    plans.write_advice(d, plan, "the patient answered")
     d.open_task("review_progress", plan.id)
 
 

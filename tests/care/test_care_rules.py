@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import pathways
 from care.condition import AllOf, AnyOf, AtLeast, NoneOf, Points
 from care.facts import losses, person_facts, plan_facts, score_facts
-from care.gate import Criterion, Facts, Op, checks
+from care.gate import Criterion, Facts, Op, all_met, checks, hold
 from care.model import Model
 from care.pathway import DoseRule, GoalRule, Occasion, Pathway, ProgressRule
 from care.plan import Goal, PlanOfCare
@@ -804,3 +804,23 @@ def test_plan_facts_count_whole_weeks_and_goals_met() -> None:
 
 def test_no_criteria_hold_nothing_back() -> None:
     assert checks((), {}) == ()
+
+
+names = st.sampled_from(["odi", "nprs", "graft"])
+values = st.one_of(st.integers(0, 3), st.sampled_from(["allograft", "autograft"]))
+comparisons = st.builds(
+    Criterion,
+    fact=names,
+    op=st.sampled_from(["<", ">=", "==", "!="]),
+    value=st.one_of(st.none(), values),
+    than=st.one_of(st.none(), names),
+)
+criteria = st.one_of(
+    comparisons, st.builds(lambda one, only: one.model_copy(update={"only_if": only}), comparisons, comparisons)
+)
+
+
+@given(st.lists(criteria, max_size=4).map(tuple), st.dictionaries(names, values))
+def test_what_holds_is_what_its_checks_say(asked: tuple[Criterion, ...], facts: Facts) -> None:
+    assert hold(asked, facts) is all_met(checks(asked, facts))
+    assert [c.met(facts) for c in asked] == [c.met for c in checks(asked, facts)]
