@@ -15,7 +15,7 @@ from care.calendar import Calendar
 from care.caseload import Adoption
 from care.clock import Clock, HoldReason
 from care.gate import Facts
-from care.model import ActionId, NoteId, PersonId, Slug, Sparse, State
+from care.model import ActionId, NoteId, PersonId, Slug, State
 from care.notice import Audience, Notice, Outgoing
 from care.operating_rules import RuleInForce
 from care.pathway import Pathway, Phase
@@ -139,7 +139,7 @@ class Done(State):
     stage: Stage
 
 
-class RecordedVisit(Sparse):
+class RecordedVisit(State):
     """A visit that is over, as long as its record may still turn out to be wrong."""
 
     visit: Visit

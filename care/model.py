@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from enum import Enum
 from functools import cache
-from typing import Annotated, Any, Self, TypeVar, cast
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -44,14 +46,19 @@ class State(BaseModel):
     """Part of a journey that changes as the journey goes on.
 
     Every decision is made on a copy of the journey, and a copy by `copy.deepcopy` took longer than most decisions.
-    A journey travels as JSON, so no part of it is in two places, and there is nothing to remember while copying.
+    A journey travels as JSON, so no part of it is in two places, and there is nothing to remember while copying. Most
+    fields hold what never changes itself, and are copied together.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True, validate_assignment=False)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        copied = type(self).__new__(type(self))
-        object.__setattr__(copied, "__dict__", {name: copy_of(value) for name, value in self.__dict__.items()})
+        kind = type(self)
+        values = self.__dict__.copy()
+        for name in _changing(kind):
+            values[name] = copy_of(values[name])
+        copied = kind.__new__(kind)
+        object.__setattr__(copied, "__dict__", values)
         object.__setattr__(copied, "__pydantic_fields_set__", set(self.__pydantic_fields_set__))
         object.__setattr__(copied, "__pydantic_extra__", None)
         object.__setattr__(copied, "__pydantic_private__", None)
@@ -80,6 +87,23 @@ def _dict(value: dict[Any, Any]) -> dict[Any, Any]:
     return {key: copy_of(one) for key, one in value.items()}
 
 
+@cache
+def _changing(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The fields whose values may change in place."""
+    return tuple(name for name, field in kind.model_fields.items() if _may_change(field.annotation))
+
+
+def _may_change(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return not issubclass(annotation, _NEVER_CHANGES)
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _may_change(parts[0])
+    if origin in (Union, UnionType, tuple):
+        return any(_may_change(part) for part in parts if part is not ...)
+    return origin is not Literal
+
+
 def _learn(kind: type) -> Callable[[Any], Any]:
     """Asked once for each kind: hundreds of values are copied for every decision."""
     if issubclass(kind, State):
@@ -92,6 +116,7 @@ def _learn(kind: type) -> Callable[[Any], Any]:
     return how
 
 
+_NEVER_CHANGES = (_Value, Enum, str, int, float, bytes, date, datetime, time, timedelta, NoneType)
 _HOW: dict[type, Callable[[Any], Any]] = {
     list: _list,
     dict: _dict,
@@ -99,42 +124,30 @@ _HOW: dict[type, Callable[[Any], Any]] = {
 }
 
 
-class Sparse(State):
-    """State of which there is much and most of it usual: what is as usual is not written down."""
-
-    @model_serializer(mode="wrap")
-    def _unusual(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        return _without_usual(self, write, info)
-
-
 class Brief(Strict):
     """Written by a person, and carried by every journey: what is as usual is not written down."""
 
     @model_serializer(mode="wrap")
     def _unusual(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        return _without_usual(self, write, info)
+        """A field is written under its own name, or under its alias where the writer asks for that.
 
-
-def _without_usual(model: BaseModel, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-    """A field is written under its own name, or under its alias where the writer asks for that.
-
-    Values are written as their types say, so that no field of such a model may have a serializer of its own. Where
-    fields are chosen by the writer, `write` knows which.
-    """
-    values = model.__dict__
-    unusual = {
-        alias if info.by_alias else name: values[name]
-        for name, alias, usual in _fields(type(model))
-        if values[name] != usual
-    }
-    if info.include is None and info.exclude is None:
-        return unusual
-    return {name: value for name, value in write(model).items() if name in unusual}
+        Values are written as their types say, so that no field of such a model may have a serializer of its own. Where
+        fields are chosen by the writer, `write` knows which.
+        """
+        values = self.__dict__
+        unusual = {
+            alias if info.by_alias else name: values[name]
+            for name, alias, usual in _fields(type(self))
+            if values[name] != usual
+        }
+        if info.include is None and info.exclude is None:
+            return unusual
+        return {name: value for name, value in write(self).items() if name in unusual}
 
 
 @cache
 def _fields(kind: type[BaseModel]) -> tuple[tuple[str, str, Any], ...]:
-    """Name, alias and usual value of each field. Looked up once: every decision writes hundreds."""
+    """Name, alias and usual value of each field. Looked up once: a pathway has hundreds of such values."""
     return tuple((name, field.serialization_alias or name, field.default) for name, field in kind.model_fields.items())
 
 

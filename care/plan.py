@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from care.gate import Facts, Op
-from care.model import Model, PersonId, Slug, Sparse, State, Strict
+from care.model import Model, PersonId, Slug, State, Strict
 from care.pathway import Discipline
 from care.score import Basis, ScoreValue
 
@@ -121,7 +121,7 @@ class PlanOfCare(State):
     status: Literal["active", "completed", "ended", "entered_in_error"] = "active"
 
 
-class Counted(Sparse):
+class Counted(State):
     """What the record of one visit changed in the counts, so that it can be taken back."""
 
     attended: int = 0

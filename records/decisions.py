@@ -8,7 +8,7 @@ from typing import Any
 
 from care.commit import Commit
 from care.journey import Done
-from care.keeping import Kept, as_bytes, as_text
+from care.keeping import Kept, packed, unpacked
 from records.database import Database, DatabaseRefused
 
 EXCLUSION_VIOLATION = "23P01"
@@ -93,7 +93,7 @@ async def after(database: Database, journey: str, seq: int) -> tuple[int, Kept] 
         journey,
         seq,
     )
-    return (row["seq"], Kept(state=as_text(row["state"]), base=as_text(row["base"]))) if row is not None else None
+    return (row["seq"], unpacked(row["state"], row["base"])) if row is not None else None
 
 
 async def _before(database: Database, decision: Document) -> Done | None:
@@ -114,7 +114,7 @@ def _with_journey(decision: Document) -> tuple[Document, bytes | None, bytes | N
     kept = decision.get("kept")
     if kept is None:
         return hashed(decision), None, None
-    return hashed(decision), as_bytes(kept["state"]), as_bytes(kept["base"]) if kept["base"] is not None else None
+    return hashed(decision), packed(kept["state"]), packed(kept["base"]) if kept["base"] is not None else None
 
 
 def hashed(decision: Document) -> Document:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from care.commit import Commit
 from care.journey import Journey
-from care.keeping import as_bytes, kept, unpacked_if_sound
+from care.keeping import kept, packed, restored_if_sound
 from records.database import Database
 from records.decisions import COMMIT, rows
 from records.notices import A_PERSONS_WHEN_FAILED, A_PERSONS_WHEN_UNCERTAIN, LOST
@@ -94,7 +94,7 @@ async def kept_journey(database: Database, journey: str) -> Journey | None:
     row = await database.row(
         "select state, base from continuum.journey_state where journey = $1 and base is not null", journey
     )
-    return unpacked_if_sound(row["state"], row["base"]) if row is not None else None
+    return restored_if_sound(row["state"], row["base"]) if row is not None else None
 
 
 async def keep(database: Database, journey: Journey) -> None:
@@ -107,8 +107,8 @@ async def keep(database: Database, journey: Journey) -> None:
         journey.id,
         journey.tenant,
         journey.seq,
-        as_bytes(whole.state),
-        as_bytes(whole.base or ""),
+        packed(whole.state),
+        packed(whole.base or ""),
     )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from care.journey import Journey
-from care.keeping import unpacked_if_sound
+from care.keeping import restored_if_sound
 from records.database import Database
 from records.notices import ADDRESSED, ALARMS, UNCHANGED, Queued
 
@@ -93,7 +93,7 @@ async def standing(database: Database, journey: str) -> Standing | None:
     if row is None:
         return None
     readable = row["state"] is not None and not row["closed"]
-    kept = unpacked_if_sound(row["state"], row["base"]) if readable else None
+    kept = restored_if_sound(row["state"], row["base"]) if readable else None
     return Standing(seq=row["seq"], closed=row["closed"], now=row["now"], journey=kept)
 
 

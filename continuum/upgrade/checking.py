@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.client import Client
 
 from care.journey import Journey
-from care.keeping import unpacked_if_sound
+from care.keeping import restored_if_sound
 from care.model import Model
 from continuum.upgrade import surroundings
 from continuum.upgrade.histories import count_open, open_journeys
@@ -149,7 +149,7 @@ async def _kept(database: Database, journey: str, seq: int) -> Journey | None:
     if not await database.value("select to_regclass('continuum.journey_state') is not null"):
         return None
     row = await database.row(_KEPT, journey, seq)
-    return unpacked_if_sound(row["state"], row["base"]) if row is not None else None
+    return restored_if_sound(row["state"], row["base"]) if row is not None else None
 
 
 async def _each(ids: list[str]) -> AsyncIterator[str]:
