@@ -46,6 +46,7 @@ from gateway.inbound.relaying import AskRelay
 from gateway.relay import Relay
 from records.database import Database
 from workflows.connection import STAGES, TASK_QUEUE, connect, workflow_runner
+from workflows.details import Details
 from workflows.nightly import NightlyComparison
 
 T = TypeVar("T")
@@ -110,7 +111,7 @@ def build(
         workflows=[*STAGES, NightlyComparison],
         activities=activities(database, settings, client, nudge),
         workflow_runner=workflow_runner(),
-        interceptors=[SilentFailures(), Heartbeats(), Persisting(meter)],
+        interceptors=[SilentFailures(), Heartbeats(), Persisting(meter), Details()],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
         max_cached_workflows=settings.worker_cached_journeys,
         graceful_shutdown_timeout=DRAIN,

@@ -154,11 +154,12 @@ class Commits(Errands):
                 self.errand(self.send_alarm(notice))
         self.show(Draft(journey, workflow.now()).commit())
 
-    def show(self, commit: Commit | None) -> None:
-        """Card and search attributes; the latter only when they changed."""
-        workflow.set_current_details(card(self.journey, workflow.now()))
-        if commit is None:
-            return
+    def details(self) -> str:
+        """The card, for Temporal's UI; see `workflows/details.py`."""
+        return card(self.journey, workflow.now())
+
+    def show(self, commit: Commit) -> None:
+        """Search attributes, when they changed."""
         if changed := attributes.changes(workflow.info().typed_search_attributes, attributes.of(commit)):
             workflow.upsert_search_attributes(changed)
 
