@@ -26,7 +26,7 @@ from care.directory import ClinicEntry
 from care.journey import Journey, Stage
 from care.referral import Referral as ReferralFacts
 from continuum.demo import referrals as letters
-from continuum.demo.player import Player, Row
+from continuum.demo.player import A_MOMENT, Player, Row
 from continuum.demo.repertoire import STORIES
 from continuum.demo.stories import discharge, evaluate, intake
 from continuum.site import EXAMPLE_CLINIC, EXAMPLE_DIRECTORY
@@ -103,6 +103,17 @@ class Actor(Player):
         if await self.now() > self.begins + AN_HOUR:
             raise Overshot(self.name)
         return Received(outcome="accepted", journey=self.journey)
+
+    async def wait(self, until: datetime | None = None, **delta: float) -> None:
+        """As a player does, once no alarm is on its way: what is decided meanwhile is committed another way."""
+        while await self._alarm_on_its_way():  # noqa: ASYNC110
+            await asyncio.sleep(A_MOMENT)
+        await super().wait(until, **delta)
+
+    async def _alarm_on_its_way(self) -> bool:
+        found = (await self.handle.describe()).raw_description
+        alarms = [one for one in found.pending_activities if one.activity_type.name == "alarm"]
+        return bool(alarms) or found.HasField("pending_workflow_task")
 
     async def act(self, name: str, *args: Any, **data: Any) -> Any:
         """As a player does, and notes when."""
