@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The tests wait more than they compute: one more than there are cores.
+TESTS_AT_ONCE := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test lint format lock bench pages screenshots clean
@@ -27,7 +29,7 @@ up: $(READY) ## Run everything on this machine, state in .continuum (ARGS="--dir
 	@$(BIN)/continuum up $(ARGS)
 
 test: $(READY) ## Run all tests (ARGS="tests/care -x")
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadgroup $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, and the pathways' linter
 	$(BIN)/ruff check .
