@@ -40,8 +40,6 @@ async def measure(bench: Bench, *, many: int, seconds: float, windows: int, pati
     """
     work = course(datetime.now(UTC), 1)
     ours = sides(work)[0]
-    if "worker" in bench.workers:
-        await bench.stop("worker")
     await bench.start("worker", "worker")
     crowd = _Crowd(bench, work)
     names = [f"few{n}" for n in range(FEW)]

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     database_password_file: Path | None = None
     database_connections: int = 10
     worker_cached_journeys: int = Field(default=10_000, ge=1)
-    """So many open journeys a worker keeps in memory, about 0.35 MB each. To act on another it reads that one's
+    """So many open journeys a worker keeps in memory, about 0.45 MB each. To act on another it reads that one's
     history again, which is as dear as two decisions."""
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 25

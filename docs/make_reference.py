@@ -73,7 +73,7 @@ SETTINGS = {
     "database_url": "where PostgreSQL is, and as which role; without a password",
     "database_password_file": "a file with that role's password",
     "database_connections": "the most connections that one worker or gateway opens",
-    "worker_cached_journeys": "open journeys that a worker keeps in memory, 0.35 MB each; acting on others is dearer",
+    "worker_cached_journeys": "open journeys that a worker keeps in memory, 0.45 MB each; acting on others is dearer",
     "smtp_host": "the mail server",
     "smtp_port": "its port",
     "smtp_from": "the sender of every message; its domain is that of the Message-IDs",

@@ -89,6 +89,7 @@ async def test_rounds_a_crowd_and_a_start_are_measured(monkeypatch: pytest.Monke
     async with bench() as stack:
         details["start"] = await starting.measure(stack, times=1)
         details["rounds"] = await rounds.measure(stack, rounds=1, people=(BUSY, CALM), seconds=0.5)
+    async with bench() as stack:
         details["crowd"] = await crowd.measure(stack, many=12, seconds=0.5, windows=1, patience=60.0)
     found = named(details)
     assert {n.replace("_12_to_4", "_10000_to_100") for n in found} >= PROMISED - set(_of_a_year())
