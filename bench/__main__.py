@@ -39,7 +39,7 @@ class Size:
 
 
 FULL = Size(
-    rounds=4, seconds=5.0, starts=3, crowd=10_000, crowd_seconds=8.0, patience=220.0, windows=3, idle_seconds=8.0
+    rounds=6, seconds=5.0, starts=3, crowd=10_000, crowd_seconds=8.0, patience=220.0, windows=3, idle_seconds=8.0
 )
 QUICK = Size(
     rounds=2, seconds=3.0, starts=1, crowd=1_000, crowd_seconds=4.0, patience=40.0, windows=2, idle_seconds=3.0

@@ -38,7 +38,7 @@ LAST_WORDS = timedelta(seconds=30)
 class _Doing:
     """An action in flight, and its answer to come."""
 
-    digest: str
+    action: act.Action
     answer: asyncio.Future[act.Answer]
 
 
@@ -212,7 +212,7 @@ class StageWorkflow(Beginnings):
         if (first := self._doing.get(action.action_id)) is not None:
             return await asyncio.shield(first.answer)
         done: asyncio.Future[act.Answer] = asyncio.get_running_loop().create_future()
-        self._doing[action.action_id] = doing = _Doing(act.digest(action), done)
+        self._doing[action.action_id] = _Doing(action, done)
         try:
             if not self._ready:
                 await workflow.wait_condition(lambda: self._ready)
@@ -221,7 +221,7 @@ class StageWorkflow(Beginnings):
             if self._something_due():
                 await workflow.wait_condition(lambda: self._over() or not self._something_due())
             async with self._turn:
-                answer = await self._commit_action(action, step, doing.digest)
+                answer = await self._commit_action(action, step)
         except BaseException as error:
             del self._doing[action.action_id]
             if not done.done():
@@ -232,13 +232,13 @@ class StageWorkflow(Beginnings):
         del self._doing[action.action_id]
         return answer
 
-    async def _commit_action(self, action: A, step: Step[A], digest: str) -> act.Answer:
+    async def _commit_action(self, action: A, step: Step[A]) -> act.Answer:
         while True:
             if action.action_id in self.journey.done and (answer := self._known(action)) is not None:
                 return answer  # the record had it, and the journey went on from there
             draft = self._attempt(action, step)
             seq = self.journey.seq + 1  # the row that carries the action's id
-            draft.journey.done[action.action_id] = Done(digest=digest, seq=seq, stage=self.journey.stage)
+            draft.journey.done[action.action_id] = Done(digest=draft.digest, seq=seq, stage=self.journey.stage)
             for forgotten in list(draft.journey.done)[:-REMEMBERED_ACTIONS]:
                 del draft.journey.done[forgotten]
             try:
@@ -285,8 +285,9 @@ class StageWorkflow(Beginnings):
     def _known(self, action: act.Action) -> act.Answer | None:
         """The answer given to this action before. Raises when its id was used for something else, done or in doing."""
         done = self.journey.done.get(action.action_id)
-        first = done or self._doing.get(action.action_id)
-        if first is not None and first.digest != act.digest(action):
+        doing = self._doing.get(action.action_id)
+        first = done.digest if done is not None else act.digest(doing.action) if doing is not None else None
+        if first is not None and first != act.digest(action):
             raise ApplicationError(
                 "this action id was used before for something else; use a new one",
                 type="ActionReused",

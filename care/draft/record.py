@@ -41,7 +41,7 @@ class Record:
         actor: Actor | None = None,
         *,
         action_id: str | None = None,
-        digest: str | None = None,
+        digest: str = "",
         note: str | None = None,
         taking_over: bool = False,
     ) -> None:
@@ -65,7 +65,9 @@ class Record:
         )
         self.now = now
         self.actor = actor or system(journey.tenant)
-        self._action: dict[str, str | None] = {"action_id": action_id, "action_digest": digest, "note": note}
+        self.digest = digest
+        """Of the action, where it is one: see `care.action.digest`."""
+        self._action = {"action_id": action_id, "action_digest": digest or None, "note": note}
         self._entries: list[Entry] = []
         self._applied: dict[str, str] = {}
         self._plans: dict[str, PlanOfCare] = {}
