@@ -85,18 +85,14 @@ async def start_workers(bench: Bench, work: Course) -> None:
     await bench.start("floor", "bench.floor.worker", **floor_environment(bench.stack.folder.root, work))
 
 
-async def begin(bench: Bench, side: Side, names: Sequence[str], *, at_once: int = 16) -> list[WorkflowHandle[Any, Any]]:
-    """Start journeys in therapy, and wait until each has had its first workflow task."""
+async def begin(bench: Bench, side: Side, names: Sequence[str]) -> list[WorkflowHandle[Any, Any]]:
+    """Start journeys in therapy."""
     await bench.add_journeys(names)
-    slots = asyncio.Semaphore(at_once)
-
-    async def one(name: str) -> WorkflowHandle[Any, Any]:
-        async with slots:
-            return await bench.client.start_workflow(
-                side.workflow.run, side.begin(name), id=name, task_queue=side.queue
-            )
-
-    return list(await asyncio.gather(*(one(name) for name in names)))
+    starting = (
+        bench.client.start_workflow(side.workflow.run, side.begin(name), id=name, task_queue=side.queue)
+        for name in names
+    )
+    return list(await asyncio.gather(*starting))
 
 
 async def window(bench: Bench, side: Side, work: Course, *, people: int, seconds: float, tag: str) -> Window:

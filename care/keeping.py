@@ -39,10 +39,13 @@ def packed(text: str) -> bytes:
     return zlib.compress(text.encode(), FASTEST)
 
 
-def unpacked(state: bytes, base: bytes) -> Kept:
+def unpacked(state: bytes, base: bytes | None) -> Kept:
     """What the record has stored. Raises ValueError where it is damaged."""
     try:
-        return Kept(state=zlib.decompress(state).decode(), base=zlib.decompress(base).decode())
+        return Kept(
+            state=zlib.decompress(state).decode(),
+            base=zlib.decompress(base).decode() if base is not None else None,
+        )
     except zlib.error as damaged:
         raise ValueError("what was kept of this journey is damaged") from damaged
 
@@ -57,9 +60,9 @@ def restored(what: Kept) -> Journey:
     return Journey.model_validate(parts[0] | parts[1])
 
 
-def restored_if_sound(state: bytes, base: bytes) -> Journey | None:
-    """The journey that the record has stored; None where it is damaged, or was written by a build whose journeys had
-    something that ours have not."""
+def restored_if_sound(state: bytes, base: bytes | None) -> Journey | None:
+    """The journey that the record has stored; None where it is damaged, not whole, or written by a build whose journeys
+    had something that ours have not."""
     try:
         return restored(unpacked(state, base))
     except ValueError:
