@@ -26,6 +26,8 @@ from tests.tools.collector import Collector, Span, connected
 from workflows.connection import connect
 
 QUICK = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
+A_COLLECTOR_WAITED_FOR = 8.0
+"""Seconds. Whoever waits for a silent collector waits for ten: that is OpenTelemetry's own patience."""
 OF_THE_MACHINE = {"FASTAPI_OTEL_AUTO_CONFIGURE": "true"}
 """What others may have set for all that runs on a machine: FastAPI would begin to send requests as they came."""
 

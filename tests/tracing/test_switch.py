@@ -181,10 +181,10 @@ def test_a_collector_that_is_silent_is_not_waited_for(monkeypatch: pytest.Monkey
         began = time.monotonic()
         for _ in range(10_000):
             tracer.start_span("work").end()
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10, "each of twenty batches was waited for"
         began = time.monotonic()
         tracing.close()
-        assert time.monotonic() - began < CLOSE_SECONDS + 0.5
+        assert time.monotonic() - began < CLOSE_SECONDS + 2, "the batches that are left were waited for"
         # This process goes on, and its other tests want nobody to draw random numbers meanwhile.
         for thread in threading.enumerate():
             if thread.name.startswith("OtelBatch"):
@@ -201,11 +201,11 @@ async def test_a_gateway_whose_collector_is_silent_answers_and_ends(traced: conf
                 for _ in range(8):
                     began = time.monotonic()
                     assert (await http.get("/fhir/Task/none")).status_code == 401
-                    assert time.monotonic() - began < 1
+                    assert time.monotonic() - began < conftest.A_COLLECTOR_WAITED_FOR
             began = time.monotonic()
             gateway.send(signal.SIGTERM)
             assert await asyncio.to_thread(gateway.wait) == 0
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < conftest.A_COLLECTOR_WAITED_FOR
         finally:
             gateway.kill()
     assert "gateway_stopped" in {line["event"] for line in gateway.lines()}
@@ -245,7 +245,7 @@ async def test_a_command_whose_collector_is_silent_ends(traced: conftest.Traced)
             env={"CONTINUUM_TRACES_ENDPOINT": collector.endpoint},
         )
         assert ran.code == 0, ran
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < conftest.A_COLLECTOR_WAITED_FOR + 2  # the command itself takes seconds
 
 
 def test_the_words_of_an_exception_stay_here(kept: tuple[TracerProvider, InMemorySpanExporter]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
@@ -109,11 +108,9 @@ async def test_a_red_flag_does_not_wait_for_postgresql(house: House, tables: tup
     player = await cast.actor(house, f"stall flag {len(tables)}")
     await player.refer(letters.sudden_back_pain())
     signs = {**nothing_found("low_back_pain"), "saddle_numb": True, "bladder_new": True}
-    began = time.monotonic()
     async with asyncio.TaskGroup() as tasks, stalled_record(house, *tables):
         acting = tasks.create_task(player.act("screen", answers=signs))
-        await until(lambda: alarms(house, player))
-        assert time.monotonic() - began < 4.5, "the alarm waited for the record"
+        await until(lambda: alarms(house, player))  # nothing is written before the end of this block
         assert not acting.done()
         assert "red_flag" not in {row["kind"] for row in (await player.record())["journal"]}
         if not tables:
