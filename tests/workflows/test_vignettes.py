@@ -1,6 +1,6 @@
 """Vignettes come as their authors expect, played through the real journey; and a wrong expectation is told.
 
-A tenth of every second file is played here, and all of these that go on to the end; `CONTINUUM_LONG_TESTS=1` plays all
+A tenth of every fourth file is played here, and all of these that go on to the end; `CONTINUUM_LONG_TESTS=1` plays all
 of all, as `continuum pathways test` does. The rules of all are tried in `tests/care` in any case.
 """
 
@@ -21,7 +21,7 @@ from tests.thorough import times
 
 FILES = dict(vignette.files())
 ONE_IN = times(10, 1)
-PLAYED = list(FILES)[:: times(2, 1)]
+PLAYED = list(FILES)[:: times(4, 1)]
 
 
 def chosen(scripts: list[playing.Script]) -> list[playing.Script]:
