@@ -71,8 +71,8 @@ class Everything(State):
     anything: Any = None
 
 
-def test_every_way_to_hold_something_is_known() -> None:
-    given = Everything(
+def everything() -> Everything:
+    return Everything(
         moving=Moving(n=1),
         perhaps=Moving(n=2),
         pair=(Moving(n=3), 4),
@@ -80,17 +80,14 @@ def test_every_way_to_hold_something_is_known() -> None:
         facts={"a": [1]},
         anything=[Moving(n=5)],
     )
+
+
+def test_every_way_to_hold_something_is_known() -> None:
+    given = everything()
     copy = copy_of(given)
     assert copy == given
     copy.moving.n = copy.perhaps.n = copy.pair[0].n = copy.anything[0].n = 9  # type: ignore[union-attr]
     copy.noted.append(2)
     copy.facts["a"].append(2)
     copy.text = "y"
-    assert given == Everything(
-        moving=Moving(n=1),
-        perhaps=Moving(n=2),
-        pair=(Moving(n=3), 4),
-        noted=[1],
-        facts={"a": [1]},
-        anything=[Moving(n=5)],
-    )
+    assert given == everything()
