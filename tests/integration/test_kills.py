@@ -176,7 +176,9 @@ async def check(record: dict[str, Any], story: Story, letters: Counter[str]) -> 
         assert notice["status"] in ("sent", "uncertain", "stopped"), notice
         if notice["status"] == "sent":
             assert copies >= 1, notice
-        if notice["status"] == "stopped":  # a reminder whose hour came while everything was down
+        if notice["status"] == "stopped":  # its hour came late, and by then there was nothing to say
+            assert notice["waits"], notice
+            assert notice["reason"], notice
             assert copies == 0, notice
         if notice["template"] != REPEATABLE:
             assert copies <= 1, notice
