@@ -8,6 +8,11 @@ The SDK also enters the sandbox once or twice for every value that is encoded or
 that is done; that was a fifth of the worker's CPU. Our converter depends on none. One that does (a key for each
 journey) is given the workflow's own, which names the journey; see `data_converter` in `workflows/connection.py`.
 
+And a run is in one thread at a time. A workflow task that takes longer than two seconds counts as a deadlock: the SDK
+fails it, interrupts its thread, and evicts the run at once in another thread. Where the interruption is lost (it is in
+a callback of the garbage collector, and a long collection is what takes two seconds) both threads were in the run, it
+could never be evicted, and its journey stood still until the worker was started anew. Now the eviction waits.
+
 `_Instance` and `Importer` are no promise of the SDK: its version is locked, and tests fail where they change.
 """
 
@@ -17,6 +22,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import SerializationContext, StorageDriverStoreContext, WorkflowSerializationContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -56,10 +63,16 @@ class _Shared(_Instance):
         self.runner_class = runner_class
         self.importer = importer
         self._current_thread_id: int | None = None
+        self._one_at_a_time = threading.Lock()
         self.globals_and_locals: dict[str, Any] = {"__file__": "workflow_sandbox.py"}
         info = instance_details.info
         self._context = WorkflowSerializationContext(namespace=info.namespace, workflow_id=info.workflow_id)
         self._create_instance()
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        """See `WorkflowInstance`. Waits for an activation that the worker has given up."""
+        with self._one_at_a_time:
+            return super().activate(act)
 
     def get_serialization_context(self, command_info: object) -> SerializationContext:
         """See `WorkflowInstance`."""

@@ -7,15 +7,18 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.worker import Worker
 
 from tests.conftest import House
 from tests.workflows.forbidden import Forbidden
+from tests.workflows.overrunning import Overrunning
 from workflows.connection import PASSED_THROUGH, workflow_runner
 
 ROOT = Path(__file__).parents[2]
 QUEUE = "forbidden"
+SLOW = "overrunning"
 TRIES = ("now", "time", "random", "open")
 MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 
@@ -41,6 +44,25 @@ async def test_what_is_forbidden_stays_forbidden_beside_runs_that_end(house: Hou
         else:
             assert isinstance(result, WorkflowFailureError), f"{what} was allowed"
             assert "Cannot access" in str(result.cause)
+
+
+async def test_a_run_that_took_too_long_and_was_not_interrupted_goes_on(
+    quiet_house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two threads in one run would leave it half taken apart: never evicted, never gone on with, until a restart."""
+    client = quiet_house.client
+    async with Worker(
+        client,
+        task_queue=SLOW,
+        workflows=[Overrunning],
+        workflow_runner=workflow_runner("tests.workflows.overrunning"),
+    ):
+        handle = await client.start_workflow(Overrunning.run, id=SLOW, task_queue=SLOW)
+        async with asyncio.timeout(60):
+            assert await handle.execute_update(Overrunning.ask) == "answered"
+            assert await handle.result() == "done"
+    assert "TMPRL1101" in caplog.text, "it did not take too long"
+    assert "tasks remain" not in caplog.text
 
 
 def _kept(tree: ast.Module) -> Iterator[str]:
