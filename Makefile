@@ -4,9 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Each has its own PostgreSQL and Temporal. Three are faster on two cores, and then a workflow may have to wait for two
-# seconds for a core, which the SDK takes for a deadlock.
-TESTS_AT_ONCE ?= 2
+# Each has its own PostgreSQL and Temporal. Three on two cores: a third of the time is waiting.
+TESTS_AT_ONCE ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test lint format lock bench pages screenshots clean

@@ -16,6 +16,7 @@ from temporalio.client import Client
 import worker
 from activities.clinics import calendar_of
 from care.calendar import Calendar
+from continuum.collecting import settle
 from continuum.demo.player import Player, Row
 from continuum.embedded.folder import temporary_folder
 from continuum.embedded.supervisor import Options, Supervisor, running
@@ -24,6 +25,8 @@ from continuum.site import EXAMPLE_CLINIC, bring_up_to_date
 from records.database import Database
 from workflows.connection import connect
 
+CACHED_JOURNEYS = 100
+"""Few: those of tests that are over need no place in memory."""
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
@@ -63,6 +66,7 @@ async def built() -> AsyncIterator[House]:
                 smtp_port=stack.stack.smtp_port,
                 digest_seconds=1,
                 pathways_must_be_signed=False,
+                worker_cached_journeys=CACHED_JOURNEYS,
             )
             calendar = calendar_of(EXAMPLE_CLINIC, datetime.now(UTC).date())
             try:
@@ -102,6 +106,14 @@ async def house(quiet_house: House) -> AsyncIterator[House]:
 def fhir() -> Callable[[str], bytes]:
     """A FHIR message of ours, by name."""
     return lambda name: (FIXTURES / "fhir" / f"{name}.json").read_bytes()
+
+
+def pytest_collection_finish() -> None:
+    """As a process that serves does: what was collected stays, and need not be looked at whenever there is garbage.
+
+    It took up to two seconds, of everybody in the process; a workflow has two.
+    """
+    settle()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
