@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -36,7 +35,7 @@ from continuum.metrics.endpoint import CannotMeasure, open_endpoint
 from continuum.metrics.persisting import Persisting
 from continuum.metrics.polling import Polling
 from continuum.metrics.site import SiteMetrics
-from continuum.patience import leave_in_time, patiently
+from continuum.patience import leave, leave_in_time, patiently
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
 from continuum.tracing.switch import open_tracing
@@ -233,7 +232,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    ended = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(ended)  # all is closed; the SDK's threads now and then crash an interpreter that takes itself apart
+    leave(main())

@@ -6,9 +6,6 @@ Exit codes: 0 done, 1 done but something was refused or is not confirmed, 2 a mi
 
 from __future__ import annotations
 
-import os
-import sys
-
 import typer
 from typer.exceptions import TyperException
 
@@ -34,6 +31,7 @@ from continuum.commands import (
 )
 from continuum.commands.common import Mistake, mistaken
 from continuum.embedded.folder import StackError
+from continuum.patience import leave
 from records.database import DatabaseAway
 
 app = typer.Typer(
@@ -100,10 +98,7 @@ def main() -> None:
         code = mistaken(str(mistake))
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
-    # The Temporal client's threads may hang or crash the interpreter on its way out; all is said and done by now.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(code)
 
 
 if __name__ == "__main__":

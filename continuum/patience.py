@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NoReturn, TypeVar
@@ -38,3 +39,11 @@ async def leave_in_time(who: str) -> NoReturn:
     await asyncio.sleep(LEAVE_SECONDS)
     log.warning(f"{who}_left_without_goodbye")
     os._exit(1)
+
+
+def leave(code: int) -> NoReturn:
+    """Once all is said, done and closed: the threads of Temporal's client now and then hang or crash an interpreter
+    that takes itself apart."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

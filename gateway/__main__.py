@@ -21,7 +21,7 @@ from continuum.logs import configure
 from continuum.metrics.endpoint import CannotMeasure, open_endpoint
 from continuum.metrics.gateway import GatewayMeasures
 from continuum.metrics.site import PoolMetrics
-from continuum.patience import leave_in_time, patiently
+from continuum.patience import leave, leave_in_time, patiently
 from continuum.production import refuse_unsafe
 from continuum.settings import Settings, settings_here
 from continuum.tracing.switch import open_tracing
@@ -182,4 +182,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

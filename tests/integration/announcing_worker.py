@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
 import worker
 from activities import post
+from continuum.patience import leave
 from records import decisions
 from records.database import Database
 from records.decisions import Document
@@ -55,4 +55,4 @@ def _taken(asked: Path, announced: Path) -> bool:
 if __name__ == "__main__":
     post.CUT_OFF_SECONDS = SOON_SECONDS
     decisions.commit = announcing(Path(os.environ["DOOR"]), decisions.commit)
-    sys.exit(worker.main())
+    leave(worker.main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import worker
 from activities import clinics, content
 from channels.mail import Mail
+from continuum.patience import leave
 from pathways import loader
 from records import decisions, documents, notices, post
 
@@ -59,4 +59,4 @@ if __name__ == "__main__":
         setattr(holder, attribute, faulty(name, getattr(holder, attribute)))
     read = "loader"  # of `activities.content` alone: other activities read pathways too
     setattr(content, read, SimpleNamespace(usable=first_fails("load_pathway", loader.usable)))
-    sys.exit(worker.main())
+    leave(worker.main())

@@ -52,6 +52,7 @@ pytestmark = pytest.mark.xdist_group("tracing")
 STARTED = """
 import asyncio, json, sys
 import worker
+from continuum.patience import leave
 from continuum.settings import settings_here
 from continuum.tracing.switch import open_tracing
 from records.database import Database
@@ -68,6 +69,7 @@ async def main():
     tracing.close()
 
 asyncio.run(main())
+leave(0)
 """
 
 
