@@ -87,7 +87,7 @@ for name, group in (
 
 
 def main() -> None:
-    """The entry point."""
+    """Do what the arguments say, and end the process."""
     try:
         code = app(standalone_mode=False) or 0
     except TyperException as mistake:
@@ -99,7 +99,3 @@ def main() -> None:
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
     leave(code)
-
-
-if __name__ == "__main__":
-    main()

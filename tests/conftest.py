@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -108,12 +109,15 @@ def fhir() -> Callable[[str], bytes]:
     return lambda name: (FIXTURES / "fhir" / f"{name}.json").read_bytes()
 
 
-def pytest_collection_finish() -> None:
-    """As a process that serves does: what was collected stays, and need not be looked at whenever there is garbage.
+def pytest_sessionstart() -> None:
+    """What is collected stays: nobody looks for garbage meanwhile."""
+    gc.disable()
 
-    It took up to two seconds, of everybody in the process; a workflow has two.
-    """
+
+def pytest_collection_finish() -> None:
+    """Nor afterwards among that: it took up to two seconds, of everybody in the process; a workflow has two."""
     settle()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -71,7 +71,7 @@ def build(town: Town, tmp_path: Path) -> Callable[..., Any]:
             (tree / file).write_text(text.replace(old, new), "utf-8")
         started = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "continuum.cli", "upgrade", "--check", "--json", "--dir", str(town.folder)),
+            *("-m", "continuum", "upgrade", "--check", "--json", "--dir", str(town.folder)),
             cwd=tree,
             env=environment(PYTHONPATH=str(tree)),
             stdin=asyncio.subprocess.DEVNULL,

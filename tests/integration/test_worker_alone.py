@@ -26,7 +26,7 @@ from records.database import Database
 from tests.integration.tools import PATIENT, ROOT, at, coordinator, environment, message, order, until
 from workflows.connection import connect
 
-COMMANDS = {"module": ("-m", "worker"), "command": ("-m", "continuum.cli", "worker")}
+COMMANDS = {"module": ("-m", "worker"), "command": ("-m", "continuum", "worker")}
 EXIT_SECONDS = 25
 
 

@@ -67,7 +67,7 @@ async def process(*arguments: str | Path, env: Mapping[str, str] | None = None, 
     started = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "continuum.cli",
+        "continuum",
         *(str(a) for a in arguments),
         cwd=ROOT,
         env=environment(**(env or {})),
@@ -138,7 +138,7 @@ class Up:
         self.folder = folder
         self._log = log.open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "continuum.cli", "up", "--time-skipping", "--json", "--dir", str(folder)],
+            [sys.executable, "-m", "continuum", "up", "--time-skipping", "--json", "--dir", str(folder)],
             cwd=ROOT,
             env=environment(),
             stdin=subprocess.DEVNULL,

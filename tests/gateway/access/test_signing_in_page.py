@@ -33,7 +33,7 @@ async def run(kind: str, text: str, place: Path, **more: str) -> str:
     tools = place / "bin"
     tools.mkdir(exist_ok=True)
     shim = tools / "continuum"
-    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m continuum.cli "$@"\n')
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m continuum "$@"\n')
     shim.chmod(0o755)
     env = environment(**more)
     env["PATH"] = f"{tools}:{env['PATH']}"
