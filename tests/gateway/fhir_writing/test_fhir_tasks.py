@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from continuum.demo.player import Player
@@ -52,6 +53,15 @@ async def outcome(door: Door, journey: str) -> tuple[str, str | None]:
 
 async def task_version(door: Door, id_: str) -> str:
     return f'W/"{await door.count("select version from continuum.fhir_task where id = $1", id_)}"'
+
+
+async def put_current(door: Door, sender: Sender, body: Resource) -> httpx.Response:
+    """As a client does: a journey whose clock ran out meanwhile has another version, and is read again."""
+    for _ in range(10):
+        answer = await sender.put(f"/Task/{body['id']}", body, If_Match=await task_version(door, body["id"]))
+        if answer.status_code != 412:
+            break
+    return answer
 
 
 @pytest.fixture
@@ -129,9 +139,8 @@ class TestAbort:
 
     async def test_after_that_a_person_decides(self, door: Door, treated: tuple[Player, Sender]) -> None:
         player, sender = treated
-        path, version = f"/Task/{player.journey}", await task_version(door, player.journey)
         cancelled = {"resourceType": "Task", "id": player.journey, "status": "cancelled", "intent": "order"}
-        refused = await sender.put(path, cancelled, If_Match=version)
+        refused = await put_current(door, sender, cancelled)
         assert (refused.status_code, issue(refused)["code"]) == (422, "business-rule")
         assert "code abort" in issue(refused)["details"]["text"]
         assert "allowed now: entered-in-error" in issue(refused)["details"]["text"]
@@ -198,31 +207,26 @@ class TestCoordination:
         assert answer.status_code == 200, answer.text
         assert await outcome(door, player.journey) == ("closed", "withdrawn")
         assert (await hospital.put(path, body, If_Match=version)).status_code == 200, "a repeat"
-        late = await hospital.put(
-            path, {**body, "status": "entered-in-error"}, If_Match=await task_version(door, player.journey)
-        )
+        late = await put_current(door, hospital, {**body, "status": "entered-in-error"})
         assert (late.status_code, "allowed now: none" in issue(late)["details"]["text"]) == (422, True)
 
     async def test_staff_accept(self, house: House, door: Door, hospital: Sender) -> None:
         player = await placed(house, hospital)
-        path = f"/Task/{player.journey}"
         body = {"resourceType": "Task", "id": player.journey, "status": "accepted"}
         therapist = door.person("therapist")
-        early = await therapist.put(path, body, If_Match=await task_version(door, player.journey))
+        early = await put_current(door, therapist, body)
         assert (early.status_code, issue(early)["code"]) == (422, "business-rule")
         assert "possible now" in issue(early)["details"]["text"], "in intake nothing is accepted yet"
-        placer = await hospital.put(path, body, If_Match=await task_version(door, player.journey))
+        placer = await put_current(door, hospital, body)
         assert "allowed now: cancelled, entered-in-error" in issue(placer)["details"]["text"]
 
     async def test_staff_decline_with_a_code(self, house: House, door: Door, hospital: Sender) -> None:
         player = await placed(house, hospital)
-        path = f"/Task/{player.journey}"
         body: Resource = {"resourceType": "Task", "id": player.journey, "status": "rejected"}
         coordinator = door.person("coordinator")
-        version = await task_version(door, player.journey)
-        assert (await coordinator.put(path, body, If_Match=version)).status_code == 422
+        assert (await put_current(door, coordinator, body)).status_code == 422
         body["statusReason"] = {"coding": [{"code": "out_of_area"}]}
-        answer = await coordinator.put(path, body, If_Match=version)
+        answer = await put_current(door, coordinator, body)
         assert answer.status_code == 200, answer.text
         assert await outcome(door, player.journey) == ("closed", "refused")
 
