@@ -4,8 +4,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Each has its own PostgreSQL and Temporal. Three on two cores: a third of the time is waiting.
-TESTS_AT_ONCE ?= 3
+# Each has its own PostgreSQL and Temporal. Three on two cores are a minute quicker, and then what has a deadline waits
+# for a core.
+TESTS_AT_ONCE ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test lint format lock bench pages screenshots clean

@@ -56,8 +56,8 @@ class Server:
         if what == "abort":
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
-        if what == "stall":
-            await asyncio.sleep(3)
+        if what.startswith("stall"):
+            await asyncio.sleep(float(what.removeprefix("stall") or 3))
         return "250 ok"
 
     @property
